@@ -1,0 +1,288 @@
+//! The sender's half of a connection: pending calls, and bytes queued for the peer.
+//!
+//! Stands under the one lock of a connection; every method takes constant time, but for those that
+//! run when a deadline has passed or the connection ends. Encodes nothing of the user's.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::chunk::Chunk;
+use super::line::{Line, Ticket};
+use crate::calls::{CallMap, Deadline};
+use crate::limits::Limits;
+use crate::message::Head;
+use crate::msgid::MsgId;
+use crate::payload::Payload;
+
+/// Calls and queued bytes; `S` is the slot that a waiting caller parks in.
+#[derive(Debug)]
+pub struct Outbound<S> {
+    calls: CallMap<S>,
+    line: Line,
+    queue: Chunk,
+    /// Bytes ever queued, and of those the ones that were written: `written <= queued`.
+    queued: u64,
+    written: u64,
+    owed: Owed,
+    max_in_flight: usize,
+    output_bytes: usize,
+    grace: Duration,
+    /// Those let through by an input; to be woken once the lock is released.
+    woken: Vec<Waker>,
+}
+
+/// Whether a call may be sent now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// It may.
+    Now,
+    /// It waits its turn.
+    Wait(Ticket),
+}
+
+/// Answers that the peer does not take, against [`Limits::output_bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Below the mark.
+    None,
+    /// Over it: no more requests are started.
+    Full,
+    /// Over twice the mark: the connection ends.
+    Broken,
+}
+
+impl<S: Default> Outbound<S> {
+    /// The sending half of a connection with these limits.
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            calls: CallMap::starting_at(0),
+            line: Line::default(),
+            queue: Chunk::default(),
+            queued: 0,
+            written: 0,
+            owed: Owed::default(),
+            max_in_flight: limits.max_in_flight.max(1),
+            output_bytes: limits.output_bytes,
+            grace: limits.forgotten_call_grace,
+            woken: Vec::new(),
+        }
+    }
+
+    // Commands.
+
+    /// Asks to send a call of `size` bytes: at once, or when its turn comes, of which `waker` is told.
+    pub fn admit(&mut self, size: usize, waker: &Waker, deadline: Option<Deadline>) -> Admission {
+        if self.line.is_empty() && self.has_room() {
+            Admission::Now
+        } else {
+            Admission::Wait(self.line.join(size, waker.clone(), deadline))
+        }
+    }
+
+    /// Whether the turn of a waiting call has come. It must then [`leave`](Self::leave) the line and send.
+    pub fn poll_turn(&mut self, ticket: Ticket, waker: &Waker) -> bool {
+        self.line.poll(ticket, waker)
+    }
+
+    /// Leaves the line, to send or to give up.
+    pub fn leave(&mut self, ticket: Ticket) {
+        self.line.leave(ticket);
+        self.let_through();
+    }
+
+    /// Queues a request (W2) and parks `slot` under its new id.
+    pub fn call(
+        &mut self,
+        method: &str,
+        params: &Payload,
+        deadline: Option<Deadline>,
+        slot: S,
+    ) -> MsgId {
+        let msgid = self.calls.insert(slot, deadline, self.queued);
+        self.push(&Head::request(msgid, method), params);
+        msgid
+    }
+
+    /// Queues a notification (W2).
+    pub fn notify(&mut self, method: &str, params: &Payload) {
+        self.push(&Head::notification(method), params);
+    }
+
+    /// Queues an answer (W2): with an error the result is nil (W8).
+    pub fn reply(&mut self, msgid: MsgId, outcome: Result<&Payload, &Payload>) {
+        let start = self.queued;
+        match outcome {
+            Ok(result) => self.push(&Head::response(msgid, false), result),
+            Err(error) => {
+                self.push(&Head::response(msgid, true), error);
+                self.queue.push(&[crate::wire::NIL]);
+                self.queued += 1;
+            }
+        }
+        self.owed.add(start, self.queued);
+    }
+
+    /// The caller of `msgid` is gone; the wire is not told (W7). `now` starts the grace of its id.
+    pub fn forget(&mut self, msgid: MsgId, now: Instant) {
+        self.calls.forget(msgid, Deadline::after(now, self.grace));
+        self.let_through();
+    }
+
+    /// Takes the slot of a call that was answered, has timed out, or failed with the connection.
+    pub fn collect(&mut self, msgid: MsgId) -> Option<S> {
+        self.calls.collect(msgid)
+    }
+
+    // Inputs.
+
+    /// An answer came: the slot of its call, if somebody waits for it (W7).
+    pub fn handle_response(&mut self, msgid: MsgId) -> Option<&mut S> {
+        // The place becomes free whoever waits; those let through are woken by the caller's next step.
+        self.calls.settle(msgid)
+    }
+
+    /// The peer took `count` more bytes.
+    pub fn handle_written(&mut self, count: usize) {
+        self.written += count as u64;
+        self.owed.written(self.written);
+    }
+
+    /// Time has passed: settles the calls that are overdue. Each slot comes with whether a byte of
+    /// its request may have reached the peer.
+    pub fn handle_time(&mut self, now: Instant, mut timed_out: impl FnMut(bool, &mut S)) {
+        let (written, grace) = (self.written, Deadline::after(now, self.grace));
+        self.calls.expire(now, grace, |offset, slot| timed_out(offset < written, slot));
+        self.line.expire(now, &mut self.woken);
+        self.let_through();
+    }
+
+    /// The connection is gone: settles every call, and wakes all who wait for their turn.
+    pub fn handle_closed(&mut self, mut failed: impl FnMut(bool, &mut S)) {
+        let written = self.written;
+        self.calls.settle_all(|offset, slot| failed(offset < written, slot));
+        self.woken.extend(self.line.wakers());
+    }
+
+    /// Puts back what a writer could not write, before what was queued meanwhile.
+    pub fn put_back(&mut self, unwritten: &mut Chunk) {
+        std::mem::swap(&mut self.queue, unwritten);
+        self.queue.append(unwritten);
+    }
+
+    // Outputs.
+
+    /// Hands the queue to a writer whose own one is empty, and takes that one's buffers instead.
+    pub fn poll_output(&mut self, writer: &mut Chunk) {
+        debug_assert!(writer.is_empty(), "what was taken before goes out first");
+        std::mem::swap(&mut self.queue, writer);
+    }
+
+    /// Those to wake, once the lock is released.
+    pub fn poll_woken(&mut self, woken: &mut Vec<Waker>) {
+        self.let_through();
+        woken.append(&mut self.woken);
+    }
+
+    /// When [`handle_time`](Self::handle_time) is to be called, at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match (self.calls.earliest(), self.line.earliest()) {
+            (Some(calls), Some(line)) => Some(calls.min(line)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    // Getters.
+
+    /// The slot of a call that has been neither collected nor forgotten.
+    pub fn slot(&mut self, msgid: MsgId) -> Option<&mut S> {
+        self.calls.value(msgid)
+    }
+
+    /// Calls that wait for an answer.
+    pub fn pending(&self) -> usize {
+        self.calls.pending()
+    }
+
+    /// Bytes queued and not yet taken by the peer.
+    pub fn unwritten_bytes(&self) -> usize {
+        usize::try_from(self.queued - self.written).unwrap_or(usize::MAX)
+    }
+
+    /// Whether the queue that a writer would take is empty.
+    pub fn is_queue_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Bytes that the peer has taken since the connection began.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Where the answers owed stand against their mark.
+    pub fn overflow(&self) -> Overflow {
+        match self.owed.bytes {
+            bytes if bytes > 2 * self.output_bytes as u64 => Overflow::Broken,
+            bytes if bytes >= self.output_bytes as u64 => Overflow::Full,
+            _ => Overflow::None,
+        }
+    }
+
+    /// Gives back buffers that an idle connection should not keep.
+    pub fn release(&mut self) {
+        self.queue.release();
+    }
+
+    fn push(&mut self, head: &Head, payload: &Payload) {
+        self.queue.push(head.bytes());
+        self.queue.push_payload(payload);
+        self.queued += (head.bytes().len() + payload.len()) as u64;
+    }
+
+    /// Whether one more call may be sent, next to those already let through.
+    fn has_room(&self) -> bool {
+        let (calls, bytes) = self.line.admitted();
+        self.calls.in_flight() + calls < self.max_in_flight
+            && self.unwritten_bytes().saturating_add(bytes) < self.output_bytes
+    }
+
+    fn let_through(&mut self) {
+        while !self.line.is_empty() && self.has_room() {
+            self.woken.extend(self.line.admit());
+        }
+    }
+}
+
+/// Which of the queued bytes are answers.
+#[derive(Debug, Default)]
+struct Owed {
+    /// Runs of answers in the stream, in order, not touching: `[start, end)`.
+    runs: VecDeque<(u64, u64)>,
+    /// The sum of the runs' unwritten parts.
+    bytes: u64,
+}
+
+impl Owed {
+    fn add(&mut self, start: u64, end: u64) {
+        self.bytes += end - start;
+        match self.runs.back_mut() {
+            Some((_, last)) if *last == start => *last = end,
+            _ => self.runs.push_back((start, end)),
+        }
+    }
+
+    fn written(&mut self, written: u64) {
+        while let Some((start, end)) = self.runs.front_mut() {
+            if *end > written {
+                let taken = written.saturating_sub(*start);
+                *start += taken;
+                self.bytes -= taken;
+                return;
+            }
+            self.bytes -= *end - *start;
+            self.runs.pop_front();
+        }
+    }
+}

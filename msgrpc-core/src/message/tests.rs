@@ -1,0 +1,1 @@
+//! Messages, byte by byte; each test quotes its rule of WIRE.md.

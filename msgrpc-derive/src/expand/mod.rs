@@ -1,0 +1,104 @@
+//! From the model to code: one function per generated item.
+//!
+//! The only place that writes Rust. Generated code names the runtime by one path, `::msgrpc::__private`, and calls every
+//! method by its full path, since the user's methods may be named `clone` or `call`.
+
+mod client;
+mod contract;
+mod descriptor;
+mod probe;
+mod service;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::Type;
+
+use crate::model::{Method, Param, Passing, Service};
+use crate::report::Report;
+
+/// All that a service becomes, and its mistakes.
+pub(crate) fn service(service: &Service, report: &Report) -> TokenStream {
+    let errors = report.compile_errors();
+    let contract = contract::contract(service);
+    let descriptor = descriptor::descriptor(service);
+    let methods = descriptor::methods(service);
+    let probes = probe::probes(service);
+    let server = service::service(service);
+    let client = client::client(service);
+    quote! {
+        #errors
+        #contract
+        #descriptor
+        #methods
+        #probes
+        #server
+        #client
+    }
+}
+
+/// What is no trait comes out as it went in, with the mistakes.
+pub(crate) fn refused(item: &TokenStream, report: &Report) -> TokenStream {
+    let errors = report.compile_errors();
+    quote! { #errors #item }
+}
+
+/// The path of the runtime's names for generated code.
+fn private(service: &Service) -> TokenStream {
+    let path = service
+        .crate_path
+        .as_ref()
+        .map_or_else(|| quote!(::msgrpc), |path| quote!(#path));
+    quote!(#path::__private)
+}
+
+/// Lints that are the user's to hear about once, at the trait.
+fn silenced() -> TokenStream {
+    quote! {
+        #[allow(dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, clippy::all, clippy::pedantic)]
+    }
+}
+
+/// How values are written: `Style::Named` or `Style::Compact`.
+fn style(service: &Service) -> TokenStream {
+    let private = private(service);
+    if service.compact {
+        quote!(#private::Style::Compact)
+    } else {
+        quote!(#private::Style::Named)
+    }
+}
+
+/// The place of a method's descriptor: a constant, so that a `#[cfg]` on another method shifts nothing.
+fn method_constant(service: &Service, method: &Method) -> TokenStream {
+    let server = service.service_ident();
+    let constant = method.constant_ident();
+    quote!(#server::<()>::#constant)
+}
+
+/// The type that is decoded for a parameter, or probed for being optional.
+fn decoded_type(param: &Param, private: &TokenStream) -> TokenStream {
+    let inner = match &param.passing {
+        Passing::Whole => {
+            let ty = &param.ty;
+            return quote!(#ty);
+        }
+        Passing::Lent(ty) => quote!(#ty),
+        Passing::Slice(ty) => quote!(::std::vec::Vec<#ty>),
+        Passing::Cow(ty) => quote!(#private::BorrowedCow<'_, #ty>),
+    };
+    if param.in_option {
+        quote!(::core::option::Option<#inner>)
+    } else {
+        inner
+    }
+}
+
+/// The place of a type in the user's file, for errors about it; names resolve as where the macro stands.
+fn span_of(ty: &Type) -> Span {
+    syn::spanned::Spanned::span(ty).resolved_at(Span::call_site())
+}
+
+/// A compile-time check whose failure shows `message` at `span`.
+fn assertion(span: Span, condition: &TokenStream, message: &str) -> TokenStream {
+    quote_spanned!(span=> ::core::assert!(#condition, #message);)
+}

@@ -1,0 +1,259 @@
+//! The server's side: `FooService<T>`, from a request to the user's method and back.
+//!
+//! Arguments are decoded straight from the request, which the call's future owns, so they may borrow from it.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+
+use super::{decoded_type, method_constant, private, silenced, span_of, style};
+use crate::carried::Carried;
+use crate::model::{Method, Param, Passing, Reply, Service};
+
+/// `FooService<T>` with all its `impl`s.
+pub(super) fn service(service: &Service) -> TokenStream {
+    let definition = definition(service);
+    let constructors = constructors(service);
+    let clone = clone(service);
+    let debug = debug(service);
+    let dispatch = dispatch(service);
+    quote! { #definition #constructors #clone #debug #dispatch }
+}
+
+fn definition(service: &Service) -> TokenStream {
+    let Carried {
+        cfg,
+        deprecated,
+        lints,
+        ..
+    } = &service.carried;
+    let (vis, server) = (&service.item.vis, service.service_ident());
+    let silenced = silenced();
+    let docs = format!(
+        "Serves a [`{}`](trait@{0}): what a server is given.\n\nA clone serves the same value.",
+        service.item.ident
+    );
+    quote! {
+        #(#cfg)*
+        #(#deprecated)*
+        #(#lints)*
+        #silenced
+        #[doc = #docs]
+        #vis struct #server<T> {
+            implementation: ::std::sync::Arc<T>,
+        }
+    }
+}
+
+fn constructors(service: &Service) -> TokenStream {
+    let attrs = impl_attrs(service);
+    let (vis, server) = (&service.item.vis, service.service_ident());
+    let bound = bound(service);
+    quote! {
+        #attrs
+        impl<T #bound> #server<T> {
+            /// Serves `implementation`.
+            #[must_use]
+            #vis fn new(implementation: T) -> Self {
+                Self::from_arc(::std::sync::Arc::new(implementation))
+            }
+
+            /// Serves a value that others hold as well.
+            #[must_use]
+            #vis fn from_arc(implementation: ::std::sync::Arc<T>) -> Self {
+                Self { implementation }
+            }
+        }
+    }
+}
+
+fn clone(service: &Service) -> TokenStream {
+    let attrs = impl_attrs(service);
+    let server = service.service_ident();
+    quote! {
+        #attrs
+        impl<T> ::core::clone::Clone for #server<T> {
+            fn clone(&self) -> Self {
+                Self { implementation: ::std::sync::Arc::clone(&self.implementation) }
+            }
+        }
+    }
+}
+
+fn debug(service: &Service) -> TokenStream {
+    let attrs = impl_attrs(service);
+    let server = service.service_ident();
+    let name = server.to_string();
+    quote! {
+        #attrs
+        impl<T> ::core::fmt::Debug for #server<T> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Formatter::debug_struct(f, #name).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+/// `impl Service`: a `match` on the method's name.
+fn dispatch(service: &Service) -> TokenStream {
+    let private = private(service);
+    let attrs = impl_attrs(service);
+    let server = service.service_ident();
+    let constant = service.constant_ident();
+    let bound = match bound(service) {
+        bound if bound.is_empty() => {
+            quote!(: ::core::marker::Send + ::core::marker::Sync + 'static)
+        }
+        bound => bound,
+    };
+    let arms = service.methods.iter().map(|method| arm(service, method));
+    quote! {
+        #attrs
+        impl<T #bound> #private::Service for #server<T> {
+            fn descriptor(&self) -> &'static #private::ServiceDescriptor {
+                &#constant
+            }
+
+            fn call(&self, request: #private::Request) -> #private::OutcomeFuture {
+                match #private::Request::method(&request) {
+                    #(#arms)*
+                    _ => #private::Request::unknown_method(request),
+                }
+            }
+        }
+    }
+}
+
+/// One method: decode, call, encode.
+fn arm(service: &Service, method: &Method) -> TokenStream {
+    let private = private(service);
+    let cfg = &method.carried.cfg;
+    let wire = &method.wire_name;
+    let blocking = method.keys.blocking.is_some();
+    let decode = decode(service, method);
+    let call = call(service, method);
+    let outcome = outcome(service, method);
+    let job = quote! {
+        #decode
+        #call
+        ::core::result::Result::Ok(#outcome)
+    };
+    let future = if blocking {
+        quote!(#private::run_blocking(request, move |request| { #job }))
+    } else {
+        let run = if method.keys.spawn.is_some() {
+            quote!(run_spawned)
+        } else {
+            quote!(run)
+        };
+        quote! {
+            #private::#run(async move {
+                let request = &request;
+                #job
+            })
+        }
+    };
+    quote! {
+        #(#cfg)*
+        #wire => {
+            let implementation = ::std::sync::Arc::clone(&self.implementation);
+            #future
+        }
+    }
+}
+
+/// One `let` per parameter, in the wire's order.
+fn decode(service: &Service, method: &Method) -> TokenStream {
+    let private = private(service);
+    let constant = method_constant(service, method);
+    let context = method.context.as_ref().map(
+        |ty| quote_spanned!(span_of(ty)=> let context: #ty = #private::Request::context(request);),
+    );
+    let mutable = (!method.params.is_empty()).then(|| quote!(mut));
+    let arguments = if method.params.is_empty() {
+        quote!(_)
+    } else {
+        quote!(#mutable arguments)
+    };
+    let params = method.params.iter().enumerate().map(|(i, param)| {
+        let slot = slot(i);
+        let ty = decoded_type(param, &private);
+        quote_spanned! {span_of(&param.ty)=>
+            let #slot = #private::Arguments::take::<#ty>(&mut arguments)?;
+        }
+    });
+    quote! {
+        let #arguments = #private::Arguments::new(request, &#constant)?;
+        #context
+        #(#params)*
+    }
+}
+
+/// The call by its full path: the user's type may have methods of the same name.
+fn call(service: &Service, method: &Method) -> TokenStream {
+    let (contract, name) = (&service.item.ident, method.ident());
+    let context = method.context.as_ref().map(|_| quote!(context,));
+    let arguments = method
+        .params
+        .iter()
+        .enumerate()
+        .map(|(i, param)| lend(&slot(i), param));
+    let wait = method.keys.blocking.is_none().then(|| quote!(.await));
+    let result = if matches!(method.reply, Reply::Nothing) {
+        quote!(())
+    } else {
+        quote!(result)
+    };
+    quote! {
+        let #result = <T as #contract>::#name(&*implementation, #context #(#arguments),*) #wait;
+    }
+}
+
+/// The argument as the method takes it, from the decoded value.
+fn lend(slot: &Ident, param: &Param) -> TokenStream {
+    match (&param.passing, param.in_option) {
+        (Passing::Whole, _) => quote!(#slot),
+        (Passing::Lent(_) | Passing::Slice(_), false) => quote!(&#slot),
+        (Passing::Lent(_), true) => quote!(::core::option::Option::as_ref(&#slot)),
+        (Passing::Slice(_), true) => quote!(::core::option::Option::as_deref(&#slot)),
+        (Passing::Cow(_), false) => quote!(::core::convert::Into::into(#slot)),
+        (Passing::Cow(_), true) => {
+            quote!(::core::option::Option::map(#slot, ::core::convert::Into::into))
+        }
+    }
+}
+
+fn outcome(service: &Service, method: &Method) -> TokenStream {
+    let private = private(service);
+    let style = style(service);
+    match &method.reply {
+        Reply::Nothing => quote!(#private::Outcome::nothing()),
+        Reply::Unit => quote!(#private::Outcome::result::<()>(&result, #style)),
+        Reply::Value(ty) => {
+            quote_spanned!(span_of(ty)=> #private::Outcome::result::<#ty>(&result, #style))
+        }
+        Reply::Result(value, error) => {
+            quote_spanned!(span_of(value)=> #private::Outcome::from_result::<#value, #error>(&result, #style))
+        }
+    }
+}
+
+/// Names of ours: a parameter of the user's may be called `request`.
+fn slot(index: usize) -> Ident {
+    format_ident!("argument_{index}", span = Span::call_site())
+}
+
+/// `: Foo`; nothing for a trait with parameters, which was refused.
+fn bound(service: &Service) -> TokenStream {
+    let contract = &service.item.ident;
+    if service.is_generic() {
+        TokenStream::new()
+    } else {
+        quote!(: #contract)
+    }
+}
+
+fn impl_attrs(service: &Service) -> TokenStream {
+    let Carried { cfg, lints, .. } = &service.carried;
+    let silenced = silenced();
+    quote! { #(#cfg)* #[automatically_derived] #(#lints)* #silenced }
+}

@@ -1,0 +1,336 @@
+//! Why connecting or listening failed, in words that say what to do.
+//!
+//! Made by dialing and binding. Each names the address; none is retried here.
+
+use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
+
+use crate::{Address, backoff::is_out_of_descriptors};
+
+/// No connection came about.
+///
+/// Prints, for example, `could not connect to tcp://localhost:1: 127.0.0.1:1: connection refused; [::1]:1: connection
+/// refused. Is the server running?`
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// Every address of the host failed.
+    #[error(
+        "could not connect to {address}: {}{}",
+        Reasons(attempts),
+        hint(attempts)
+    )]
+    Failed {
+        /// Where to.
+        address: Address,
+        /// Each address tried, in the order of the tries.
+        attempts: Vec<Attempt>,
+    },
+    /// The host's name was not found.
+    #[error(
+        "could not connect to {address}: the host name cannot be resolved: {}",
+        reason(source)
+    )]
+    Resolve {
+        /// Where to.
+        address: Address,
+        /// What the system's resolver said.
+        source: io::Error,
+    },
+    /// It took longer than [`DialOptions::connect_timeout`](crate::DialOptions::connect_timeout).
+    #[error(
+        "could not connect to {address} within {timeout:?} (connect_timeout): {}",
+        delay(address, attempts)
+    )]
+    TimedOut {
+        /// Where to.
+        address: Address,
+        /// The setting.
+        timeout: Duration,
+        /// Each address tried so far; those without an error had not answered.
+        attempts: Vec<Attempt>,
+    },
+    /// Nobody in this process listens on the name.
+    #[error("could not connect to {address}: nobody listens there. Is the server running?")]
+    Refused {
+        /// Where to.
+        address: Address,
+    },
+    /// This version has no such transport yet.
+    #[error("could not connect to {address}: {}", unsupported(address))]
+    Unsupported {
+        /// Where to.
+        address: Address,
+    },
+    /// A transport of the user's own failed; made by [`ConnectError::custom`].
+    #[error("could not connect to {address}: {source}")]
+    Custom {
+        /// Where to, in the transport's words.
+        address: String,
+        /// What it said.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl ConnectError {
+    /// The error of a transport of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use msgrpc_transport::ConnectError;
+    ///
+    /// let error = ConnectError::custom("child 4711", "it has ended");
+    /// assert_eq!(error.to_string(), "could not connect to child 4711: it has ended");
+    /// ```
+    pub fn custom(
+        address: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::Custom {
+            address: address.into(),
+            source: source.into(),
+        }
+    }
+
+    /// Whether trying again cannot help, because the program or its configuration must change.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self, Self::Unsupported { .. })
+    }
+}
+
+/// One socket address that was tried.
+#[derive(Debug)]
+pub struct Attempt {
+    address: SocketAddr,
+    error: Option<io::Error>,
+}
+
+impl Attempt {
+    pub(crate) fn begun(address: SocketAddr) -> Self {
+        Self {
+            address,
+            error: None,
+        }
+    }
+
+    pub(crate) fn fail(&mut self, error: io::Error) {
+        self.error = Some(error);
+    }
+
+    /// The address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Why it failed; `None` when it had not answered in time.
+    pub fn error(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.error {
+            Some(error) => write!(f, "{}: {}", self.address, reason(error)),
+            None => write!(f, "{}: no answer", self.address),
+        }
+    }
+}
+
+/// Listening failed.
+///
+/// Prints, for example, `cannot listen on tcp://127.0.0.1:80: permission denied; ports below 1024 need privileges, try
+/// tcp://127.0.0.1:8000`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The system refused.
+    #[error("cannot listen on {address}: {}", refusal(address, source))]
+    Io {
+        /// Where.
+        address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The host's name was not found.
+    #[error(
+        "cannot listen on {address}: the host name cannot be resolved: {}",
+        reason(source)
+    )]
+    Resolve {
+        /// Where.
+        address: Address,
+        /// What the system's resolver said.
+        source: io::Error,
+    },
+    /// Another listener of this process has the name.
+    #[error("cannot listen on {address}: the name is taken by another listener of this process")]
+    NameTaken {
+        /// Where.
+        address: Address,
+    },
+    /// This version has no such transport yet.
+    #[error("cannot listen on {address}: {}", unsupported(address))]
+    Unsupported {
+        /// Where.
+        address: Address,
+    },
+}
+
+/// The attempts, separated by semicolons.
+struct Reasons<'a>(&'a [Attempt]);
+
+impl fmt::Display for Reasons<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, attempt) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{attempt}")?;
+        }
+        Ok(())
+    }
+}
+
+fn hint(attempts: &[Attempt]) -> &'static str {
+    let any = |is: fn(&io::Error) -> bool| attempts.iter().filter_map(Attempt::error).any(is);
+    if any(is_out_of_descriptors) {
+        ". Raise the limit of open files (ulimit -n)"
+    } else if any(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        ". Is the server running?"
+    } else {
+        ""
+    }
+}
+
+fn delay(address: &Address, attempts: &[Attempt]) -> String {
+    match address {
+        _ if !attempts.is_empty() => Reasons(attempts).to_string(),
+        Address::Memory(_) => "the listener accepts no connections".to_owned(),
+        _ => "the host name was not resolved".to_owned(),
+    }
+}
+
+fn refusal(address: &Address, error: &io::Error) -> String {
+    let reason = reason(error);
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{reason}: another process listens there; port 0 picks a free one")
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            format!("{reason}: this machine does not have it; 0.0.0.0 listens on all that it has")
+        }
+        io::ErrorKind::PermissionDenied if address.port().is_some_and(|port| port < 1024) => {
+            let text = address.to_string();
+            let place = text
+                .rsplit_once(':')
+                .map_or(text.as_str(), |(place, _)| place);
+            format!("{reason}; ports below 1024 need privileges, try {place}:8000")
+        }
+        _ if is_out_of_descriptors(error) => {
+            format!("{reason}; raise the limit of open files (ulimit -n)")
+        }
+        _ => reason,
+    }
+}
+
+fn unsupported(address: &Address) -> String {
+    let what = match address {
+        Address::Tls(_) => "TLS is",
+        Address::Unix(_) => "unix sockets are",
+        Address::Udp(_) => "UDP is",
+        Address::Multicast(_) => "multicast is",
+        Address::Tcp(_) | Address::Memory(_) => "this is",
+    };
+    format!("{what} not supported by this version yet; use tcp:// or memory://")
+}
+
+/// The reason in words, the same on every system where it is one of the common ones.
+fn reason(error: &io::Error) -> String {
+    let words = match error.kind() {
+        io::ErrorKind::AddrInUse => "address already in use",
+        io::ErrorKind::AddrNotAvailable => "address not available",
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::ConnectionReset => "connection reset",
+        io::ErrorKind::HostUnreachable => "host unreachable",
+        io::ErrorKind::NetworkDown => "network down",
+        io::ErrorKind::NetworkUnreachable => "network unreachable",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::TimedOut => "timed out",
+        _ => return in_lower_case(&error.to_string()),
+    };
+    words.to_owned()
+}
+
+/// The system's own words begin with a capital; ours stand within a sentence.
+fn in_lower_case(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(chars).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(errors: Vec<io::Error>) -> String {
+        let attempts = (1..).zip(errors).map(|(port, error)| Attempt {
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            error: Some(error),
+        });
+        let address = "tcp://localhost:1".parse().unwrap();
+        ConnectError::Failed {
+            address,
+            attempts: attempts.collect(),
+        }
+        .to_string()
+    }
+
+    fn refused(address: &str, kind: io::ErrorKind) -> String {
+        BindError::Io {
+            address: address.parse().unwrap(),
+            source: kind.into(),
+        }
+        .to_string()
+    }
+
+    #[test]
+    fn each_address_is_named_with_its_reason() {
+        use io::ErrorKind as Kind;
+        let two = failed(vec![
+            Kind::ConnectionRefused.into(),
+            Kind::NetworkUnreachable.into(),
+        ]);
+        let expected = "could not connect to tcp://localhost:1: 127.0.0.1:1: connection refused; \
+                        127.0.0.1:2: network unreachable. Is the server running?";
+        assert_eq!(two, expected);
+        let none = failed(vec![Kind::HostUnreachable.into()]);
+        assert_eq!(
+            none,
+            "could not connect to tcp://localhost:1: 127.0.0.1:1: host unreachable"
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn want_of_descriptors_says_what_to_raise() {
+        assert_eq!(
+            failed(vec![io::Error::from_raw_os_error(24)]),
+            "could not connect to tcp://localhost:1: 127.0.0.1:1: too many open files (os error \
+             24). Raise the limit of open files (ulimit -n)"
+        );
+    }
+
+    #[test]
+    fn a_refusal_to_bind_shows_the_way_out() {
+        assert_eq!(
+            refused("tcp://[::1]:80", io::ErrorKind::PermissionDenied),
+            "cannot listen on tcp://[::1]:80: permission denied; ports below 1024 need privileges, \
+             try tcp://[::1]:8000"
+        );
+        assert_eq!(
+            refused("tcp://192.0.2.1:80", io::ErrorKind::AddrNotAvailable),
+            "cannot listen on tcp://192.0.2.1:80: address not available: this machine does not \
+             have it; 0.0.0.0 listens on all that it has"
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! Sockets as byte streams: addresses, dialing, listening.
+//!
+//! Used by the crate `msgrpc`, which puts messages on these streams, and by whoever writes a transport of their own.
+//! It knows no messages and never looks into the bytes.
+//!
+//! # The map
+//!
+//! | wanted | there |
+//! |---|---|
+//! | text ⇄ address | [`Address`], [`AddressError`] |
+//! | a connected stream of bytes | [`Stream`], [`DirectWriter`], [`Peer`] |
+//! | connecting | [`dial()`], [`DialOptions`], [`ConnectError`] |
+//! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
+//! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
+//! | own listeners | [`Accept`] |
+//!
+//! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
+//!
+//! # Examples
+//!
+//! ```
+//! use msgrpc_transport::{DialOptions, ListenOptions, Listener, dial};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut listener = Listener::bind(&"tcp://127.0.0.1:0".parse()?, &ListenOptions::default()).await?;
+//! let client = dial(listener.address(), &DialOptions::default()).await?;
+//! let server = listener.accept().await;
+//! assert_eq!(server.local(), listener.address());
+//! assert_eq!(client.peer().socket_addr().map(|a| a.port()), listener.address().port());
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod backoff;
+mod connect;
+mod dial;
+mod error;
+mod listener;
+mod memory;
+mod options;
+mod peer;
+mod resolve;
+mod stream;
+mod tcp;
+
+pub use address::{
+    Address, AddressError, AddressPart, HostPort, MemoryName, MulticastAddress, UnixAddress,
+};
+pub use connect::{Connect, Dialer};
+pub use dial::dial;
+pub use error::{Attempt, BindError, ConnectError};
+pub use futures::future::BoxFuture;
+pub use listener::{Accept, Listener};
+pub use options::{DialOptions, ListenOptions};
+pub use peer::Peer;
+pub use stream::{DirectWriter, Stream};

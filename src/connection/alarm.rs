@@ -1,0 +1,49 @@
+//! One timer for all that a connection waits for.
+//!
+//! Used by the driver, which sets it to the earliest of its deadlines.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::time::Sleep;
+
+/// A timer that allocates when it is first set.
+#[derive(Debug, Default)]
+pub(super) struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    at: Option<Instant>,
+}
+
+impl Alarm {
+    /// Goes off at `at` from now on; `None`: never.
+    pub(super) fn set(&mut self, at: Option<Instant>) {
+        if self.at == at {
+            return;
+        }
+        self.at = at;
+        let Some(at) = at.map(tokio::time::Instant::from_std) else { return };
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at),
+            none => *none = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+    }
+
+    /// Ready when it goes off; it is then unset.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            Some(sleep) if self.at.is_some() => {
+                std::task::ready!(sleep.as_mut().poll(cx));
+                self.at = None;
+                Poll::Ready(())
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+/// Now, on tokio's clock, which tests can pause.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

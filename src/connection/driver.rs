@@ -1,0 +1,312 @@
+//! The task of one connection: reads, writes, watches the time, and ends it.
+//!
+//! One poll is one turn: write what callers queued, handle what arrived, write what that brought about.
+//! After a turn that woke several callers, they all run once before the next turn writes, so that their
+//! calls leave together. Reading never waits for writing: both are polled in every turn.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use msgrpc_transport::Stream;
+
+use super::alarm::{Alarm, now};
+use super::dispatch::{Dispatcher, Services};
+use super::reader::{Progress, Reader};
+use super::writer::Writer;
+use super::{Closing, Connection, Settled};
+use crate::error::CloseReason;
+
+/// Batches handled in one turn before other tasks may run.
+const BATCHES: usize = 4;
+
+/// How long the peer has to close after we have, so that what we wrote last reaches it: closing a
+/// socket with bytes unread resets the connection.
+const LINGER: Duration = Duration::from_millis(500);
+
+/// Drives one connection; its future ends with it.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    connection: Arc<Connection>,
+    stream: Stream,
+    reader: Reader,
+    writer: Writer,
+    dispatcher: Dispatcher,
+    alarm: Alarm,
+    /// Since when a message has been incomplete.
+    partial: Option<Instant>,
+    /// Since when the peer's sending side has been closed.
+    half_closed: Option<Instant>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open,
+    /// Our sending side is being closed.
+    Closing(Arc<CloseReason>),
+    /// It is closed; what the peer still sends is discarded until it closes as well.
+    Lingering(Arc<CloseReason>),
+    Ended,
+}
+
+/// How a connection ends.
+enum End {
+    /// What was written still reaches the peer.
+    InOrder(CloseReason),
+    /// Nothing more can be done for it.
+    Now(CloseReason),
+}
+
+impl Driver {
+    pub(crate) fn new(connection: &Arc<Connection>, stream: Stream, services: Services) -> Self {
+        Self {
+            connection: Arc::clone(connection),
+            stream,
+            reader: Reader::new(connection),
+            writer: Writer::default(),
+            dispatcher: Dispatcher::new(connection, services),
+            alarm: Alarm::default(),
+            partial: None,
+            half_closed: None,
+            phase: Phase::Open,
+        }
+    }
+
+    /// One turn of an open connection: why it ends, if it does.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let closing = self.begin_turn(cx);
+        if closing == Closing::Abort {
+            return Err(End::Now(CloseReason::Local));
+        }
+        self.dispatcher.draining = closing == Closing::Drain;
+        let flushed = self.exchange(cx)?;
+        let done = self.connection.at_work() == 0 && !self.reader.has_backlog() && flushed;
+        if self.reader.eof {
+            self.fail_calls();
+            if done {
+                return Err(End::InOrder(CloseReason::Peer));
+            }
+            self.half_closed.get_or_insert_with(now);
+        }
+        if (closing == Closing::Flush && flushed) || (closing == Closing::Drain && done) {
+            return Err(End::InOrder(CloseReason::Local));
+        }
+        self.watch(cx)
+    }
+
+    /// Writes, reads, and writes what that brought about; true when nothing is left to write.
+    fn exchange(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        let mut flushed = self.write(cx)?;
+        for batch in 0.. {
+            let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
+            match self.reader.poll(connection, dispatcher, &mut self.stream, cx) {
+                Ok(Progress::Read) => {}
+                Ok(Progress::Batch { woken }) => {
+                    self.partial = None;
+                    if woken > 1 || batch >= BATCHES {
+                        self.again(cx);
+                        return Ok(false);
+                    }
+                    flushed = self.write(cx)?;
+                }
+                Ok(Progress::Idle | Progress::Paused | Progress::Eof) => break,
+                Err(reason) => {
+                    // An answer that says why may be queued; it goes out if there is room for it.
+                    self.write(cx)?;
+                    return Err(End::InOrder(reason));
+                }
+            }
+        }
+        Ok(flushed)
+    }
+
+    /// Notes that the driver runs, and how far the connection is to be closed.
+    fn begin_turn(&mut self, cx: &Context<'_>) -> Closing {
+        let mut state = self.connection.lock();
+        state.scheduled = false;
+        state.gathering = false;
+        match &mut state.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        state.closing
+    }
+
+    /// Runs again, after everything that is ready now.
+    fn again(&self, cx: &Context<'_>) {
+        self.connection.lock().scheduled = true;
+        cx.waker().wake_by_ref();
+    }
+
+    /// Writes what is queued; false when the peer does not take all of it now.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        match self.writer.poll(&self.connection, &mut self.stream, cx) {
+            Poll::Ready(Ok(flushed)) => Ok(flushed),
+            Poll::Ready(Err(error)) => Err(End::Now(write_error(error))),
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Sets the alarm to the earliest deadline, and handles those that are over.
+    fn watch(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if !self.reader.is_partial() {
+            self.partial = None;
+        } else if self.partial.is_none() {
+            self.partial = Some(now());
+        }
+        loop {
+            let at = self.deadline();
+            self.alarm.set(at);
+            if self.alarm.poll(cx).is_pending() {
+                return Ok(());
+            }
+            let now = now();
+            let limits = self.connection.limits();
+            let over = |since: Option<Instant>, limit: Duration| {
+                since.is_some_and(|since| now.saturating_duration_since(since) >= limit)
+            };
+            if over(self.partial, limits.partial_message_timeout) {
+                let timeout = limits.partial_message_timeout;
+                return Err(End::Now(CloseReason::PartialMessage(timeout)));
+            }
+            if over(self.half_closed, limits.half_close_grace) {
+                return Err(End::Now(CloseReason::Peer));
+            }
+            if self.writer.stall_deadline(&self.connection).is_some_and(|at| at <= now) {
+                return Err(End::Now(CloseReason::WriteStalled(limits.write_stall_timeout)));
+            }
+            self.time_out_calls(now);
+        }
+    }
+
+    /// The earliest of all deadlines; callers learn it, to wake the driver for an earlier one.
+    fn deadline(&self) -> Option<Instant> {
+        let limits = self.connection.limits();
+        let own = [
+            self.partial.and_then(|since| since.checked_add(limits.partial_message_timeout)),
+            self.half_closed.and_then(|since| since.checked_add(limits.half_close_grace)),
+            self.writer.stall_deadline(&self.connection),
+        ];
+        let mut state = self.connection.lock();
+        let calls = state.outbound.poll_timeout();
+        state.alarm = own.into_iter().flatten().chain(calls).min();
+        state.alarm
+    }
+
+    fn time_out_calls(&self, now: Instant) {
+        let mut woken = Vec::new();
+        let mut state = self.connection.lock();
+        state.outbound.handle_time(now, |sent, parked| {
+            parked.settle(Settled::TimedOut { sent }, &mut woken);
+        });
+        state.outbound.poll_woken(&mut woken);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// No answer can come any more: the peer has closed its sending side.
+    fn fail_calls(&mut self) {
+        if self.half_closed.is_none() {
+            self.refuse_calls(&Arc::new(CloseReason::Peer), false);
+        }
+    }
+
+    /// Fails the calls that wait, and those that come later. `gone`: nothing can be answered either.
+    fn refuse_calls(&self, reason: &Arc<CloseReason>, gone: bool) {
+        let mut woken = Vec::new();
+        let mut state = self.connection.lock();
+        if gone || state.closed.is_none() {
+            state.outbound.handle_closed(|sent, parked| {
+                parked.settle(Settled::Closed { sent }, &mut woken);
+            });
+            state.outbound.poll_woken(&mut woken);
+        }
+        state.closed.get_or_insert_with(|| Arc::clone(reason));
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends the connection: what waits fails, handlers are dropped.
+    fn end(&mut self, reason: &Arc<CloseReason>) {
+        tracing::debug!(peer = %self.connection.peer_name(), %reason, "connection ended");
+        self.phase = Phase::Ended;
+        self.refuse_calls(reason, true);
+        self.connection.gone.cancel();
+    }
+
+    /// Discards what the peer still sends. Ready at its end.
+    fn poll_drained(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut buffer = BytesMut::with_capacity(4096);
+        for _ in 0..BATCHES {
+            buffer.clear();
+            match std::task::ready!(self.stream.poll_read(cx, &mut buffer)) {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            match &this.phase {
+                Phase::Open => match this.turn(cx) {
+                    Ok(()) => return Poll::Pending,
+                    Err(End::InOrder(reason)) => {
+                        let reason = Arc::new(reason);
+                        this.refuse_calls(&reason, true);
+                        this.connection.gone.cancel();
+                        this.phase = Phase::Closing(reason);
+                    }
+                    Err(End::Now(reason)) => this.end(&Arc::new(reason)),
+                },
+                Phase::Closing(reason) => {
+                    let reason = Arc::clone(reason);
+                    let closed = this.stream.poll_shutdown(cx);
+                    match std::task::ready!(closed) {
+                        Ok(()) if !this.reader.eof => {
+                            this.alarm.set(now().checked_add(LINGER));
+                            this.phase = Phase::Lingering(reason);
+                        }
+                        _ => this.end(&reason),
+                    }
+                }
+                Phase::Lingering(reason) => {
+                    let reason = Arc::clone(reason);
+                    if this.alarm.poll(cx).is_pending() {
+                        std::task::ready!(this.poll_drained(cx));
+                    }
+                    this.end(&reason);
+                }
+                Phase::Ended => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// A driver that is dropped, with its runtime or by an abort, leaves no caller waiting.
+    fn drop(&mut self) {
+        if !matches!(self.phase, Phase::Ended) {
+            self.end(&Arc::new(CloseReason::Local));
+        }
+    }
+}
+
+fn write_error(error: io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => CloseReason::Peer,
+        _ => CloseReason::Io(Arc::new(error)),
+    }
+}

@@ -1,0 +1,384 @@
+//! One live connection: the lock between callers, handlers and the driver, and who wakes whom.
+//!
+//! Shared by clients, handlers and the [`Driver`]. All that happens under the lock takes moments: no I/O,
+//! no user's code. A caller that is alone on the connection writes by itself, between two short locks;
+//! otherwise the driver writes what many callers have queued.
+
+mod alarm;
+mod dispatch;
+mod driver;
+mod reader;
+mod writer;
+
+use std::io::IoSlice;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use msgrpc_core::connection::{Admission, Chunk, Outbound, Ticket};
+use msgrpc_core::{Deadline, FaultFormat, Limits, MsgId, Payload};
+use msgrpc_transport::{Address, DirectWriter, Peer, Stream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::caller::Outgoing;
+use crate::error::CloseReason;
+use crate::service::{Encoded, Outcome};
+
+pub(crate) use alarm::now;
+pub(crate) use dispatch::Services;
+pub(crate) use driver::Driver;
+
+/// What all holders of a connection share.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    state: Mutex<State>,
+    /// Writes without the driver, where the transport allows it.
+    direct: Option<DirectWriter>,
+    /// Requests and notifications of the peer that were started or kept and are not done.
+    at_work: AtomicUsize,
+    limits: Arc<Limits>,
+    faults: FaultFormat,
+    peer: Peer,
+    /// The peer in error texts.
+    peer_name: Arc<str>,
+    local: Address,
+    /// Cancelled when nothing can be answered any more.
+    gone: CancellationToken,
+    /// Every task of the connection is in it.
+    tasks: TaskTracker,
+}
+
+/// What stands under the lock.
+#[derive(Debug)]
+struct State {
+    outbound: Outbound<Parked>,
+    /// Wakes the driver's task.
+    driver: Option<Waker>,
+    /// The driver was woken and has not run since: no need to wake it again.
+    scheduled: bool,
+    /// Somebody holds bytes taken from the queue and not yet written.
+    writing: bool,
+    /// The driver has woken several callers and will write what they queue.
+    gathering: bool,
+    /// The driver has stopped reading until there is room, or until we wait for an answer.
+    paused: bool,
+    /// When the driver's alarm goes off.
+    alarm: Option<Instant>,
+    closing: Closing,
+    closed: Option<Arc<CloseReason>>,
+}
+
+/// How a connection comes to its end by our will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Closing {
+    /// It does not.
+    No,
+    /// No more requests are started; those at work are answered, then it closes.
+    Drain,
+    /// What is queued is written, then it closes.
+    Flush,
+    /// It closes at once.
+    Abort,
+}
+
+/// Where a waiting caller parks.
+#[derive(Debug, Default)]
+pub(crate) struct Parked {
+    waker: Option<Waker>,
+    settled: Option<Settled>,
+}
+
+/// What became of a call.
+#[derive(Debug)]
+pub(crate) enum Settled {
+    /// Its encoded result or error.
+    Answered(Result<Payload, Payload>),
+    /// Its deadline is over; whether a byte of it may have reached the peer.
+    TimedOut { sent: bool },
+    /// The connection is gone.
+    Closed { sent: bool },
+}
+
+impl Parked {
+    fn settle(&mut self, settled: Settled, woken: &mut Vec<Waker>) {
+        self.settled = Some(settled);
+        woken.extend(self.waker.take());
+    }
+}
+
+/// How a connection behaves.
+#[derive(Clone, Debug)]
+pub(crate) struct Manners {
+    pub(crate) limits: Arc<Limits>,
+    pub(crate) faults: FaultFormat,
+}
+
+impl Connection {
+    pub(crate) fn new(stream: &Stream, manners: &Manners, tasks: TaskTracker) -> Self {
+        let Manners { limits, faults } = manners;
+        Self {
+            state: Mutex::new(State {
+                outbound: Outbound::new(limits),
+                driver: None,
+                scheduled: false,
+                writing: false,
+                gathering: false,
+                paused: false,
+                alarm: None,
+                closing: Closing::No,
+                closed: None,
+            }),
+            direct: stream.direct(),
+            at_work: AtomicUsize::new(0),
+            limits: Arc::clone(limits),
+            faults: *faults,
+            peer: stream.peer().clone(),
+            peer_name: stream.peer().to_string().into(),
+            local: stream.local().clone(),
+            gone: CancellationToken::new(),
+            tasks,
+        }
+    }
+
+    // For callers.
+
+    /// Queues a call, or waits for its turn; `ticket` is the place in the line meanwhile.
+    pub(crate) fn poll_call(
+        &self,
+        call: &Outgoing,
+        ticket: &mut Option<Ticket>,
+        deadline: Option<Deadline>,
+        waker: &Waker,
+    ) -> Poll<Result<MsgId, Arc<CloseReason>>> {
+        let mut state = self.lock();
+        if state.poll_turn(call, ticket, deadline, waker)?.is_pending() {
+            if state.is_late() {
+                self.wake_driver(state);
+            }
+            return Poll::Pending;
+        }
+        let parked = Parked { waker: Some(waker.clone()), settled: None };
+        let msgid = state.outbound.call(&call.method, &call.params, deadline, parked);
+        if let Some(ticket) = ticket.take() {
+            state.outbound.leave(ticket);
+        }
+        let alone = state.outbound.pending() == 1;
+        self.send(state, alone);
+        Poll::Ready(Ok(msgid))
+    }
+
+    /// Queues a notification, or waits for its turn.
+    pub(crate) fn poll_notify(
+        &self,
+        notification: &Outgoing,
+        ticket: &mut Option<Ticket>,
+        waker: &Waker,
+    ) -> Poll<Result<(), Arc<CloseReason>>> {
+        let mut state = self.lock();
+        std::task::ready!(state.poll_turn(notification, ticket, None, waker)?);
+        state.outbound.notify(&notification.method, &notification.params);
+        if let Some(ticket) = ticket.take() {
+            state.outbound.leave(ticket);
+        }
+        self.send(state, false);
+        Poll::Ready(Ok(()))
+    }
+
+    /// What became of a call; `waker` is told when it is known.
+    pub(crate) fn poll_settled(&self, msgid: MsgId, waker: &Waker) -> Poll<Settled> {
+        let mut state = self.lock();
+        match state.outbound.slot(msgid) {
+            Some(Parked { settled: Some(_), .. }) => {}
+            Some(parked) => {
+                match &mut parked.waker {
+                    Some(parked) => parked.clone_from(waker),
+                    none => *none = Some(waker.clone()),
+                }
+                return Poll::Pending;
+            }
+            None => {}
+        }
+        let parked = state.outbound.collect(msgid);
+        drop(state);
+        let settled = parked.and_then(|parked| parked.settled);
+        // A call that its own future waits for is in the map until it is collected here.
+        Poll::Ready(settled.unwrap_or(Settled::Closed { sent: true }))
+    }
+
+    /// The future of a call is gone.
+    pub(crate) fn forget(&self, msgid: MsgId, now: Instant) {
+        let mut state = self.lock();
+        state.outbound.forget(msgid, now);
+        self.wake(state);
+    }
+
+    /// The future of a call that waited for its turn is gone, or is over its deadline.
+    pub(crate) fn leave(&self, ticket: Ticket) {
+        let mut state = self.lock();
+        state.outbound.leave(ticket);
+        self.wake(state);
+    }
+
+    // For handlers.
+
+    /// Something that was at work is done; queues its answer if there is one to send.
+    fn finish(&self, answer: Option<(MsgId, Outcome)>) {
+        let answer = answer.map(|(msgid, outcome)| (msgid, self.encode(outcome)));
+        let mut state = self.lock();
+        self.at_work.fetch_sub(1, Ordering::Relaxed);
+        if let Some((msgid, outcome)) = &answer {
+            state.outbound.reply(*msgid, outcome.as_ref());
+        }
+        self.wake_driver(state);
+    }
+
+    /// An outcome as it goes out.
+    fn encode(&self, outcome: Outcome) -> Result<Payload, Payload> {
+        let limit = self.limits.outbound_message_bytes;
+        let outcome = match outcome.0 {
+            Encoded::Result(result) => Ok(result),
+            Encoded::Error(error) => Err(error),
+            Encoded::Fault(fault) => Err(fault.encode(self.faults)),
+            Encoded::Nothing => Ok(Payload::copy(&[NIL])),
+        };
+        let (Ok(payload) | Err(payload)) = &outcome;
+        if payload.len() > limit {
+            return Err(dispatch::too_large(payload.len(), limit).encode(self.faults));
+        }
+        outcome
+    }
+
+    // For owners.
+
+    /// Brings the connection to its end; a stricter way overrides a milder one.
+    pub(crate) fn close(&self, closing: Closing) {
+        let mut state = self.lock();
+        state.closing = state.closing.max(closing);
+        self.wake_driver(state);
+    }
+
+    /// Why it ended, if it has.
+    pub(crate) fn closed(&self) -> Option<Arc<CloseReason>> {
+        self.lock().closed.clone()
+    }
+
+    pub(crate) fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    pub(crate) fn peer_name(&self) -> &Arc<str> {
+        &self.peer_name
+    }
+
+    pub(crate) fn local(&self) -> &Address {
+        &self.local
+    }
+
+    /// Requests and notifications at work or kept.
+    pub(crate) fn at_work(&self) -> usize {
+        self.at_work.load(Ordering::Relaxed)
+    }
+
+    // The lock.
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock panics but by a defect of ours; a call map that saw one is still sound.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what was queued: `alone`, at once and by this task; otherwise by the driver.
+    fn send(&self, mut state: MutexGuard<'_, State>, alone: bool) {
+        let direct = self.direct.as_ref().filter(|_| alone && !state.writing && !state.gathering);
+        let Some(direct) = direct else { return self.wake_driver(state) };
+        let mut chunk = Chunk::default();
+        state.outbound.poll_output(&mut chunk);
+        state.writing = true;
+        drop(state);
+        let written = write_some(direct, &chunk);
+        chunk.advance(written);
+        let mut state = self.lock();
+        state.writing = false;
+        state.outbound.handle_written(written);
+        state.outbound.put_back(&mut chunk);
+        if !state.outbound.is_queue_empty() || state.is_late() || state.paused {
+            self.wake_driver(state);
+        }
+    }
+
+    /// Wakes the driver, unless it is about to run.
+    fn wake_driver(&self, mut state: MutexGuard<'_, State>) {
+        if !state.scheduled && let Some(driver) = state.driver.clone() {
+            state.scheduled = true;
+            drop(state);
+            driver.wake();
+        }
+    }
+
+    /// Wakes those whose turn has come.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let mut woken = Vec::new();
+        state.outbound.poll_woken(&mut woken);
+        drop(state);
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    /// Whether a deadline lies before the driver's alarm.
+    fn is_late(&self) -> bool {
+        let timeout = self.outbound.poll_timeout();
+        timeout.is_some_and(|timeout| self.alarm.is_none_or(|alarm| timeout < alarm))
+    }
+
+    /// Whether one more message of the caller's may be queued.
+    fn poll_turn(
+        &mut self,
+        message: &Outgoing,
+        ticket: &mut Option<Ticket>,
+        deadline: Option<Deadline>,
+        waker: &Waker,
+    ) -> Poll<Result<(), Arc<CloseReason>>> {
+        if let Some(reason) = &self.closed {
+            return Poll::Ready(Err(Arc::clone(reason)));
+        }
+        if self.closing >= Closing::Flush {
+            return Poll::Ready(Err(Arc::new(CloseReason::Local)));
+        }
+        let turn = match ticket {
+            Some(ticket) => self.outbound.poll_turn(*ticket, waker),
+            None => match self.outbound.admit(message.params.len(), waker, deadline) {
+                Admission::Now => true,
+                Admission::Wait(place) => {
+                    *ticket = Some(place);
+                    false
+                }
+                _ => false,
+            },
+        };
+        if turn { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+}
+
+/// The encoding of nil, the result of a notification's method that was called as a request.
+const NIL: u8 = 0xc0;
+
+/// Writes what the kernel takes at once. An error is left for the driver, which meets it again.
+fn write_some(direct: &DirectWriter, chunk: &Chunk) -> usize {
+    let mut slices = [IoSlice::new(&[]); writer::SLICES];
+    let count = chunk.slices(&mut slices);
+    direct.try_write(&slices[..count]).unwrap_or(0)
+}

@@ -1,0 +1,284 @@
+//! Socket → messages → calls settled and requests started.
+//!
+//! The driver's part that reads. It never waits for writing or for a handler: what cannot be started is
+//! held back within bounds, and answers to our own calls are seen all the same.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::BytesMut;
+use msgrpc_core::connection::{Event, Inbound, Overflow};
+use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolError};
+use msgrpc_transport::Stream;
+
+use super::dispatch::Dispatcher;
+use super::{Connection, Settled};
+use crate::error::CloseReason;
+use crate::service::Outcome;
+
+/// Messages handled before what they brought about is queued and others may run.
+const BATCH: usize = 256;
+
+thread_local! {
+    /// A read buffer that no connection of this thread needs at the moment.
+    static SPARE: RefCell<Option<BytesMut>> = const { RefCell::new(None) };
+}
+
+/// Largest buffer kept as a spare, in bytes.
+const SPARE_BYTES: usize = 256 << 10;
+
+/// What arrives, and what is held back of it.
+#[derive(Debug)]
+pub(super) struct Reader {
+    inbound: Inbound,
+    /// Requests and notifications that may not be started yet.
+    backlog: VecDeque<OwnedInvocation>,
+    backlog_bytes: usize,
+    /// Faults and outcomes that one batch made ready.
+    answers: Vec<(MsgId, Result<Payload, Payload>)>,
+    /// Answers to our calls that one batch brought.
+    settled: Vec<(MsgId, Result<Payload, Payload>)>,
+    woken: Vec<Waker>,
+    /// The peer has closed its sending side.
+    pub(super) eof: bool,
+}
+
+/// How far a turn of reading came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Messages were handled, and this many callers woken; there may be more.
+    Batch { woken: usize },
+    /// Bytes have arrived.
+    Read,
+    /// All that has arrived was handled.
+    Idle,
+    /// Reading has stopped until there is room.
+    Paused,
+    /// The peer has closed its sending side.
+    Eof,
+}
+
+impl Reader {
+    pub(super) fn new(connection: &Connection) -> Self {
+        Self {
+            inbound: Inbound::new(connection.limits()),
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
+            answers: Vec::new(),
+            settled: Vec::new(),
+            woken: Vec::new(),
+            eof: false,
+        }
+    }
+
+    /// Handles one batch of messages, reading when none is complete.
+    pub(super) fn poll(
+        &mut self,
+        connection: &Connection,
+        dispatcher: &mut Dispatcher,
+        stream: &mut Stream,
+        cx: &mut Context<'_>,
+    ) -> Result<Progress, CloseReason> {
+        let handled = self.handle_batch(connection, dispatcher);
+        let woken = self.deliver(connection)?;
+        if handled? > 0 || woken > 0 {
+            return Ok(Progress::Batch { woken });
+        }
+        if self.eof {
+            return Ok(Progress::Eof);
+        }
+        if self.must_pause(connection) {
+            return Ok(Progress::Paused);
+        }
+        let buffer = self.inbound.buffer(|| SPARE.take());
+        match stream.poll_read(cx, buffer) {
+            Poll::Ready(Ok(0)) => {
+                self.eof = true;
+                self.inbound.handle_eof().map_err(CloseReason::Protocol)?;
+                Ok(Progress::Eof)
+            }
+            Poll::Ready(Ok(_)) => Ok(Progress::Read),
+            Poll::Ready(Err(error)) => Err(read_error(error)),
+            Poll::Pending => {
+                self.release();
+                Ok(Progress::Idle)
+            }
+        }
+    }
+
+    /// Whether a message has begun that is not complete.
+    pub(super) fn is_partial(&self) -> bool {
+        self.inbound.is_partial()
+    }
+
+    /// Whether requests are held back.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Handles messages that are complete, at most a batch, and returns how many.
+    fn handle_batch(
+        &mut self,
+        connection: &Connection,
+        dispatcher: &mut Dispatcher,
+    ) -> Result<usize, CloseReason> {
+        let mut full = is_full(connection);
+        let mut handled = 0;
+        while handled < BATCH && !full && let Some(invocation) = self.backlog.pop_front() {
+            self.backlog_bytes -= invocation.frame_bytes();
+            handled += 1;
+            run(connection, dispatcher, invocation, &mut self.answers);
+            full = connection.at_work() >= connection.limits.requests_at_work;
+        }
+        while handled < BATCH && !self.must_pause(connection) {
+            let event = match self.inbound.poll_event() {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => {
+                    self.refuse(connection, &error);
+                    return Err(CloseReason::Protocol(error));
+                }
+            };
+            handled += 1;
+            match event {
+                Event::Response(response) => {
+                    let outcome = match response.outcome {
+                        Ok(result) => Ok(result.keep()),
+                        Err(error) => Err(error.keep()),
+                    };
+                    self.settled.push((response.msgid, outcome));
+                }
+                Event::Invocation(invocation) => {
+                    let invocation = invocation.keep();
+                    if full || !self.backlog.is_empty() {
+                        self.hold_back(connection, invocation)?;
+                    } else {
+                        run(connection, dispatcher, invocation, &mut self.answers);
+                        full = connection.at_work() >= connection.limits.requests_at_work;
+                    }
+                }
+                Event::Malformed(malformed) => {
+                    tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    self.answer(connection, malformed.msgid, malformed.fault);
+                }
+                _ => {}
+            }
+        }
+        Ok(handled)
+    }
+
+    /// Queues what a batch brought about, under one lock, and wakes those who wait for it.
+    fn deliver(&mut self, connection: &Connection) -> Result<usize, CloseReason> {
+        if self.answers.is_empty() && self.settled.is_empty() {
+            return Ok(0);
+        }
+        let mut state = connection.lock();
+        for (msgid, outcome) in self.answers.drain(..) {
+            state.outbound.reply(msgid, outcome.as_ref());
+        }
+        for (msgid, outcome) in self.settled.drain(..) {
+            if let Some(parked) = state.outbound.handle_response(msgid) {
+                parked.settle(Settled::Answered(outcome), &mut self.woken);
+            }
+        }
+        state.outbound.poll_woken(&mut self.woken);
+        let woken = self.woken.len();
+        // With one caller woken, that one writes by itself; several are gathered into one write.
+        state.gathering |= woken > 1;
+        let overflow = state.outbound.overflow();
+        drop(state);
+        self.woken.drain(..).for_each(Waker::wake);
+        if overflow == Overflow::Broken {
+            return Err(CloseReason::Overloaded("it does not take its answers"));
+        }
+        Ok(woken)
+    }
+
+    /// Keeps a request or notification until it may be started.
+    fn hold_back(
+        &mut self,
+        connection: &Connection,
+        invocation: OwnedInvocation,
+    ) -> Result<(), CloseReason> {
+        let limits = &connection.limits;
+        if self.backlog_bytes < limits.backlog_bytes {
+            self.backlog_bytes += invocation.frame_bytes();
+            self.backlog.push_back(invocation);
+            return Ok(());
+        }
+        // We read on only because we wait for answers of this peer ourselves.
+        if invocation.msgid().is_none() {
+            return Err(CloseReason::Overloaded("a notification could not be kept"));
+        }
+        let text = format!("{} requests are at work on this connection", connection.at_work());
+        self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));
+        Ok(())
+    }
+
+    /// Whether reading must stop: no more can be held back, and no answer of ours is awaited.
+    fn must_pause(&self, connection: &Connection) -> bool {
+        if self.backlog_bytes < connection.limits.backlog_bytes {
+            return false;
+        }
+        let mut state = connection.lock();
+        state.paused = state.outbound.pending() == 0;
+        state.paused
+    }
+
+    /// Answers the request whose message broke a limit, if it is known which one it was.
+    fn refuse(&mut self, connection: &Connection, error: &ProtocolError) {
+        if let ProtocolError::Scan { error, msgid } = error {
+            let fault = Fault::new(FaultCode::TooLarge, error.to_string());
+            self.answer(connection, *msgid, fault);
+        }
+    }
+
+    fn answer(&mut self, connection: &Connection, msgid: Option<MsgId>, fault: Fault) {
+        if let Some(msgid) = msgid {
+            self.answers.push((msgid, connection.encode(Outcome::from(fault))));
+        }
+    }
+
+    /// Keeps no buffer while nothing has arrived.
+    fn release(&mut self) {
+        if let Some(buffer) = self.inbound.take_empty_buffer()
+            && buffer.capacity() <= SPARE_BYTES
+        {
+            SPARE.set(Some(buffer));
+        }
+        self.answers.shrink_to(4);
+        self.settled.shrink_to(4);
+        self.woken.shrink_to(4);
+    }
+}
+
+/// Whether no more requests may be started.
+fn is_full(connection: &Connection) -> bool {
+    connection.at_work() >= connection.limits.requests_at_work
+        || connection.lock().outbound.overflow() != Overflow::None
+}
+
+/// Starts a request; its outcome goes to `answers` if it is ready at once.
+fn run(
+    connection: &Connection,
+    dispatcher: &mut Dispatcher,
+    invocation: OwnedInvocation,
+    answers: &mut Vec<(MsgId, Result<Payload, Payload>)>,
+) {
+    let msgid = invocation.msgid();
+    if let Poll::Ready(outcome) = dispatcher.start(invocation)
+        && let Some(msgid) = msgid
+    {
+        answers.push((msgid, connection.encode(outcome)));
+    }
+}
+
+fn read_error(error: io::Error) -> CloseReason {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset => CloseReason::Peer,
+        _ => CloseReason::Io(Arc::new(error)),
+    }
+}

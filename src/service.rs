@@ -1,0 +1,157 @@
+//! `Service`: what a server runs, one request in, one outcome out.
+//!
+//! Implemented by the generated `FooService`, by routers and by whoever serves methods whose names are
+//! known only at run time.
+
+use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
+
+use msgrpc_core::value::Style;
+use msgrpc_core::{Fault, FaultCode, OwnedInvocation, Payload, encode_error};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::descriptor::ServiceDescriptor;
+
+/// The future of a request's outcome.
+pub type OutcomeFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Methods that a server runs.
+///
+/// Usually generated: `FooService` of a trait `Foo` under `#[msgrpc::service]`. Written by hand, it
+/// answers any method:
+///
+/// ```
+/// use msgrpc::{Outcome, OutcomeFuture, Request, Service, ServiceDescriptor, Style};
+///
+/// struct Parrot;
+///
+/// impl Service for Parrot {
+///     fn descriptor(&self) -> &'static ServiceDescriptor {
+///         const PARROT: ServiceDescriptor = ServiceDescriptor::new("Parrot", &[]);
+///         &PARROT
+///     }
+///
+///     fn call(&self, request: Request) -> OutcomeFuture {
+///         Box::pin(async move { Outcome::result(request.method(), Style::Named) })
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no msgrpc service",
+    label = "not a service",
+    note = "for a trait `Foo` under `#[msgrpc::service]`, wrap the implementation: `FooService::new(…)`"
+)]
+pub trait Service: Send + Sync + 'static {
+    /// What it offers. A service with an empty list of methods is asked for every name that no other
+    /// service of the server has.
+    fn descriptor(&self) -> &'static ServiceDescriptor;
+
+    /// Starts one request or notification.
+    ///
+    /// The future is polled once at once by the connection's own task; if it is not ready then, it
+    /// moves to a task of its own. It is dropped when the peer is gone.
+    fn call(&self, request: Request) -> OutcomeFuture;
+}
+
+/// One request or notification, with its frame: arguments stay encoded until they are asked for.
+#[derive(Debug)]
+pub struct Request {
+    invocation: OwnedInvocation,
+    context: Context,
+}
+
+impl Request {
+    pub(crate) fn new(invocation: OwnedInvocation, context: Context) -> Self {
+        Self { invocation, context }
+    }
+
+    /// The method's name on the wire.
+    pub fn method(&self) -> &str {
+        self.invocation.method()
+    }
+
+    /// The arguments: one encoded MessagePack array, or nil for none (W3).
+    pub fn params(&self) -> &[u8] {
+        self.invocation.params()
+    }
+
+    /// Whether it is a notification: whatever its outcome, nothing is sent back (W12).
+    pub fn is_notification(&self) -> bool {
+        self.invocation.msgid().is_none()
+    }
+
+    /// Who asks, and until when the answer is wanted.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The outcome for a method that the service does not have.
+    pub fn unknown_method(self) -> OutcomeFuture {
+        Box::pin(ready(Outcome::from(Fault::unknown_method(self.method()))))
+    }
+}
+
+/// What came of a request: encoded already.
+pub struct Outcome(pub(crate) Encoded);
+
+pub(crate) enum Encoded {
+    Result(Payload),
+    Error(Payload),
+    Fault(Fault),
+    Nothing,
+}
+
+impl Outcome {
+    /// The result `value` (W6). A value that does not encode becomes a fault (W10).
+    pub fn result<T: Serialize + ?Sized>(value: &T, style: Style) -> Self {
+        match Payload::encode(value, style) {
+            Ok(payload) => Self(Encoded::Result(payload)),
+            Err(error) => unencodable("result", &error),
+        }
+    }
+
+    /// The method's own error, as it serializes (W8); one that encodes to nil becomes a fault (W9).
+    pub fn error<E: Serialize + ?Sized>(error: &E, style: Style) -> Self {
+        match encode_error(error, style) {
+            Ok(payload) => Self(Encoded::Error(payload)),
+            Err(error) => unencodable("error", &error),
+        }
+    }
+
+    /// The result or the method's own error.
+    pub fn from_result<T: Serialize, E: Serialize>(outcome: &Result<T, E>, style: Style) -> Self {
+        match outcome {
+            Ok(value) => Self::result(value, style),
+            Err(error) => Self::error(error, style),
+        }
+    }
+
+    /// The outcome of a notification.
+    pub fn nothing() -> Self {
+        Self(Encoded::Nothing)
+    }
+}
+
+fn unencodable(what: &str, error: &msgrpc_core::value::EncodeError) -> Outcome {
+    let text = format!("the {what} could not be encoded: {error}");
+    Outcome::from(Fault::new(FaultCode::Internal, text))
+}
+
+impl From<Fault> for Outcome {
+    fn from(fault: Fault) -> Self {
+        Self(Encoded::Fault(fault))
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Encoded::Result(payload) => write!(f, "Outcome::Result({} bytes)", payload.len()),
+            Encoded::Error(payload) => write!(f, "Outcome::Error({} bytes)", payload.len()),
+            Encoded::Fault(fault) => write!(f, "Outcome::Fault({fault})"),
+            Encoded::Nothing => f.write_str("Outcome::Nothing"),
+        }
+    }
+}
