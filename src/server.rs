@@ -143,7 +143,7 @@ impl Server {
     ///
     /// As [`bind`](Self::bind); a server that runs does not fail.
     pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
-        Ok(self.bind().await?.run_until(stop).await)
+        self.bind().await?.run_until(stop).await
     }
 }
 
@@ -175,24 +175,27 @@ impl BoundServer {
     ///
     /// # Errors
     ///
-    /// None; the type is that of [`Server::run`].
+    /// None so far: a server that runs does not fail. The type is that of [`Server::run`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes every connection at once.
     pub async fn run(self) -> Result<(), ServeError> {
-        self.run_until(pending::<()>()).await;
-        Ok(())
+        self.run_until(pending::<()>()).await.map(drop)
     }
 
     /// Serves until `stop` is ready, then ends in order: no more connections, no more requests; those
     /// at work are answered, and what the grace of [`Server::shutdown_grace`] does not suffice for is
     /// dropped.
     ///
+    /// # Errors
+    ///
+    /// None so far: a server that runs does not fail. The type is that of [`Server::run_until`].
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future closes every connection at once.
-    pub async fn run_until<F: Future>(self, stop: F) -> Stopped {
+    pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
         let Options { limits, faults, shutdown_grace, .. } = self.options;
         let tasks = TaskTracker::new();
         let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
@@ -219,7 +222,7 @@ impl BoundServer {
         let aborted = if in_time { 0 } else { tasks.len() };
         abort.cancel();
         tasks.wait().await;
-        Stopped { aborted }
+        Ok(Stopped { aborted })
     }
 }
 

@@ -7,9 +7,9 @@ use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
 
-use msgrpc_core::value::Style;
-use msgrpc_core::{Fault, FaultCode, OwnedInvocation, Payload, encode_error};
-use serde::Serialize;
+use msgrpc_core::value::{self, Style};
+use msgrpc_core::{Fault, FaultCode, OwnedInvocation, Payload, encode_error, printable};
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::descriptor::ServiceDescriptor;
@@ -75,6 +75,18 @@ impl Request {
     /// The arguments: one encoded MessagePack array, or nil for none (W3).
     pub fn params(&self) -> &[u8] {
         self.invocation.params()
+    }
+
+    /// All arguments at once: as a tuple, a list, or a [`Value`](crate::Value).
+    ///
+    /// # Errors
+    ///
+    /// -32602 when they are of other types or of another number.
+    pub fn arguments<'r, T: Deserialize<'r>>(&'r self) -> Result<T, Fault> {
+        value::decode(self.params()).map_err(|error| {
+            let name = printable(self.method());
+            Fault::new(FaultCode::InvalidParams, format!("the params of `{name}`: {error}"))
+        })
     }
 
     /// Whether it is a notification: whatever its outcome, nothing is sent back (W12).

@@ -154,7 +154,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Most decimal places of one call: some seconds of computing, and about half a gigabyte while it lasts.
+/// Most decimal places of one call: some seconds of computing, and about a gigabyte of memory while it lasts.
 const MAX_DIGITS: u32 = 10_000_000;
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl MethodKeys {
     fn read_attr(&mut self, meta: &Meta, report: &mut Report) {
         match meta {
             Meta::List(list) if list.path.is_ident("msgrpc") => {
-                self.read(list.tokens.clone(), report)
+                self.read(list.tokens.clone(), report);
             }
             meta => report.refuse(
                 meta,

@@ -5,14 +5,16 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
-use quote::ToTokens;
-use syn::{FnArg, GenericParam, Meta, Pat, PatType, ReceiverKind, ReturnType, TraitItem, Type};
+use proc_macro2::Ident;
+use syn::{FnArg, GenericParam, Meta, Pat, ReceiverKind, ReturnType, TraitItem, Type};
 
 use crate::attr::conditional_keys;
 use crate::model::{Method, Passing, Reply, Service, source};
-use crate::parse::{is_context, last_segment, option_of, parameters_of, peeled};
+
 use crate::report::Report;
+use crate::types::{
+    borrow_in, is_builtin, is_context, keyword_in, last_segment, option_of, parameters_of, peeled,
+};
 
 /// Judges the trait and each method; only methods without a mistake stay in the model.
 pub(crate) fn service(service: &mut Service, report: &mut Report) {
@@ -200,7 +202,7 @@ fn keys_go_together(method: &Method, report: &mut Report) {
     }
 }
 
-/// Both places are shown. A name that depends on a `#[cfg]` may be there once only: the compiler sees to it.
+/// Both places are shown. What depends on a `#[cfg]` may well be there once only: a server checks it again when it binds.
 fn wire_names_differ(service: &mut Service, report: &mut Report) {
     let mut first_uses: HashMap<String, Ident> = HashMap::new();
     service.methods.retain(|method| {
@@ -318,7 +320,7 @@ fn method_is_async_or_blocking(method: &Method, report: &mut Report) {
 // --- the parameters ---
 
 fn params_are_names(method: &Method, report: &mut Report) {
-    for param in written_params(method) {
+    for param in method.written_params() {
         match &*param.pat {
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 if let (Some(mutable), None) = (&pat.mutability, &method.item.default) {
@@ -341,7 +343,7 @@ fn params_are_names(method: &Method, report: &mut Report) {
 }
 
 fn params_have_no_cfg(method: &Method, report: &mut Report) {
-    for attr in written_params(method).flat_map(|param| &param.attrs) {
+    for attr in method.written_params().flat_map(|param| &param.attrs) {
         if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
             report.refuse(
                 attr,
@@ -353,7 +355,7 @@ fn params_have_no_cfg(method: &Method, report: &mut Report) {
 }
 
 fn params_are_types_that_travel(method: &Method, report: &mut Report) {
-    for param in written_params(method) {
+    for param in method.written_params() {
         if let Some(token) = keyword_in(&param.ty, "impl") {
             report.refuse(token, "a parameter has a type that can be decoded: write a concrete type instead of `impl`");
         } else if let Some(token) = keyword_in(&param.ty, "Self") {
@@ -386,7 +388,7 @@ fn params_are_lent_for_the_call(method: &Method, report: &mut Report) {
 }
 
 fn context_is_first(method: &Method, report: &mut Report) {
-    let mut params = written_params(method);
+    let mut params = method.written_params();
     let first = if method.context.is_some() {
         params.next()
     } else {
@@ -492,66 +494,4 @@ fn notifications_have_no_result(method: &Method, report: &mut Report) {
             "a notification is not answered: remove the result, or `notification`",
         );
     }
-}
-
-// --- what the rules look for ---
-
-/// The parameters after `self`, as written.
-fn written_params(method: &Method) -> impl Iterator<Item = &PatType> {
-    method
-        .item
-        .sig
-        .inputs
-        .iter()
-        .filter_map(|input| match input {
-            FnArg::Typed(param) => Some(param),
-            FnArg::Receiver(_) => None,
-        })
-}
-
-/// The first identifier `word` in a type.
-fn keyword_in(ty: &Type, word: &str) -> Option<Ident> {
-    fn find(tokens: TokenStream, word: &str) -> Option<Ident> {
-        tokens.into_iter().find_map(|token| match token {
-            TokenTree::Ident(ident) if ident == word => Some(ident),
-            TokenTree::Group(group) => find(group.stream(), word),
-            _ => None,
-        })
-    }
-    find(ty.to_token_stream(), word)
-}
-
-/// The first reference or lifetime in a result, `'static` in a path excepted (`Cow<'static, str>` can be decoded).
-fn borrow_in(ty: &Type) -> Option<TokenTree> {
-    fn find(tokens: TokenStream) -> Option<TokenTree> {
-        let mut tokens = tokens.into_iter();
-        while let Some(token) = tokens.next() {
-            match &token {
-                TokenTree::Punct(punct) if punct.as_char() == '&' => return Some(token),
-                TokenTree::Punct(punct) if punct.as_char() == '\'' => {
-                    let name = tokens.next()?;
-                    if !matches!(&name, TokenTree::Ident(ident) if ident == "static") {
-                        return Some(name);
-                    }
-                }
-                TokenTree::Group(group) => {
-                    if let Some(found) = find(group.stream()) {
-                        return Some(found);
-                    }
-                }
-                _ => {}
-            }
-        }
-        None
-    }
-    find(ty.to_token_stream())
-}
-
-/// Whether a type is one of the language's own, which no alias can be.
-fn is_builtin(ty: &Type) -> bool {
-    const NAMES: &[&str] = &[
-        "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
-        "u32", "u64", "u128", "usize", "String", "Vec",
-    ];
-    last_segment(ty).is_some_and(|segment| NAMES.iter().any(|name| segment.ident == name))
 }

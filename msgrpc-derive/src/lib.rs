@@ -1,7 +1,7 @@
 //! The attribute `#[msgrpc::service]`: one trait in, a typed server and a typed client out.
 //!
 //! Used through the crate `msgrpc`, which documents the attribute's keys and rules. The way of a trait:
-//! `attr` and `carried` (attributes), `parse` → `model` → `check` → `expand`. Generated code names
+//! `attr` and `carried` (attributes), `parse` → `model` → `check` → `expand`; `types` reads what is written. Generated code names
 //! only `::msgrpc::__private`.
 
 mod attr;
@@ -11,6 +11,7 @@ mod expand;
 mod model;
 mod parse;
 mod report;
+mod types;
 
 #[cfg(test)]
 mod tests;

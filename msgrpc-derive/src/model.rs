@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::{ItemTrait, Path, TraitItemFn, Type};
+use syn::{FnArg, ItemTrait, PatType, Path, TraitItemFn, Type};
 
 use crate::attr::MethodKeys;
 use crate::carried::Carried;
@@ -73,6 +73,14 @@ impl Method {
     /// The name in Rust, without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident().unraw().to_string()
+    }
+
+    /// The parameters after `self`, as written.
+    pub(crate) fn written_params(&self) -> impl Iterator<Item = &PatType> {
+        self.item.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(param) => Some(param),
+            FnArg::Receiver(_) => None,
+        })
     }
 
     /// The hidden constant that holds the method's descriptor: `method_add`.

@@ -6,14 +6,15 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::{
-    FnArg, GenericArgument, Item, ItemTrait, Pat, PatType, PathArguments, PathSegment, ReturnType,
-    TraitItem, TraitItemFn, Type,
+    FnArg, GenericArgument, Item, ItemTrait, Pat, PatType, PathArguments, ReturnType, TraitItem,
+    TraitItemFn, Type,
 };
 
 use crate::attr::{MethodKeys, ServiceKeys};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
 use crate::report::Report;
+use crate::types::{is_context, last_segment, option_of, parameters_of, peeled};
 
 /// Reads a service; `None`, with the mistake reported, if `item` is no trait.
 pub(crate) fn service(
@@ -42,50 +43,6 @@ pub(crate) fn service(
         compact: keys.compact.is_some(),
         methods,
     })
-}
-
-/// A type without the invisible delimiters and parentheses around it.
-pub(crate) fn peeled(ty: &Type) -> &Type {
-    match ty {
-        Type::Group(group) => peeled(&group.elem),
-        Type::Paren(paren) => peeled(&paren.elem),
-        _ => ty,
-    }
-}
-
-/// The last segment of a type that is a path: `Option<u8>` of `std::option::Option<u8>`.
-pub(crate) fn last_segment(ty: &Type) -> Option<&PathSegment> {
-    match peeled(ty) {
-        Type::Path(path) if path.qself.is_none() => path.path.segments.last(),
-        _ => None,
-    }
-}
-
-/// The type parameters of `name<…>`, if `ty` is visibly that.
-pub(crate) fn parameters_of<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
-    let segment = last_segment(ty).filter(|segment| segment.ident == name)?;
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
-        return Some(Vec::new());
-    };
-    let types = arguments.args.iter().filter_map(|argument| match argument {
-        GenericArgument::Type(ty) => Some(ty),
-        _ => None,
-    });
-    Some(types.collect())
-}
-
-/// The `T` of an `Option<T>`.
-pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
-    parameters_of(ty, "Option").and_then(|parameters| parameters.first().copied())
-}
-
-/// Whether `ty` is `&Context`, under any path.
-pub(crate) fn is_context(ty: &Type) -> bool {
-    let Type::Reference(reference) = peeled(ty) else {
-        return false;
-    };
-    reference.mutability.is_none()
-        && last_segment(&reference.elem).is_some_and(|segment| segment.ident == "Context")
 }
 
 fn trait_in(item: TokenStream, report: &mut Report) -> Option<ItemTrait> {

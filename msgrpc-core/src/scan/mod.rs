@@ -15,8 +15,8 @@ use crate::wire::{self, Token};
 pub struct ScanLimits {
     /// Longest value, in bytes from the first of its head to its last.
     ///
-    /// An element that has not arrived counts as the one byte that it takes at least. Beyond it:
-    /// [`ScanError::TooLarge`].
+    /// An element that has not arrived counts as the one byte that it takes at least; 0 counts as 1,
+    /// since no value is shorter. Beyond it: [`ScanError::TooLarge`].
     pub message_bytes: usize,
 
     /// Deepest nesting. A scalar is at depth 0; every array, map or extension, also an empty one,
@@ -126,10 +126,9 @@ pub enum ScanError {
 #[derive(Clone, Debug)]
 pub struct Scanner {
     limits: ScanLimits,
-    /// Offset of the next head in the value. Only grows until [`reset`](Self::reset).
-    at: usize,
-    /// Elements claimed and not begun, the value itself counted; 0 when all heads were read.
-    owed: usize,
+    /// `at` only grows until [`reset`](Self::reset); written when a scan returns, at the head that was
+    /// cut or refused.
+    place: Place,
     /// Elements claimed so far; at most `limits.elements`.
     elements: usize,
     /// Written and trimmed at the head of a container only: entries above `owed` are of complete ones.
@@ -142,8 +141,7 @@ impl Scanner {
     pub fn new(limits: ScanLimits) -> Self {
         Self {
             limits,
-            at: 0,
-            owed: 1,
+            place: Place::START,
             elements: 0,
             ends: SmallVec::new(),
         }
@@ -157,44 +155,45 @@ impl Scanner {
     /// When the value passes a limit or holds 0xc1 in place of an element. The error comes again when
     /// it is called again, until [`reset`](Self::reset).
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Scan, ScanError> {
-        // The two that every head moves, kept in registers.
-        let (mut at, mut owed) = (self.at, self.owed);
-        while owed > 0 {
-            let Some(&first) = bytes.get(at) else { break };
+        let mut place = self.place;
+        while place.owed > 0
+            && let Some(&first) = bytes.get(place.at)
+        {
             #[cfg(test)]
             tests::looked();
-            let size = SIZES
-                .get(usize::from(first))
-                .map_or(0, |size| usize::from(*size));
-            if size == 0 {
-                (self.at, self.owed) = (at, owed);
-                if !self.head(bytes.get(at..).unwrap_or_default())? {
-                    break;
-                }
-                (at, owed) = (self.at, self.owed);
+            // A predicted branch, so that the next byte is loaded without waiting for a size. One byte
+            // was counted for each element owed, so no limit can be passed.
+            if matches!(first, 0x00..=0x7f | 0xe0..=0xff) {
+                place = place.skip(1);
                 continue;
             }
-            // No overflow: `at < bytes.len()`, which is at most `isize::MAX`, and `owed > 0`.
-            let (end, left) = (at.wrapping_add(size), owed.wrapping_sub(1));
-            if end.saturating_add(left) > self.limits.message_bytes {
-                (self.at, self.owed) = (at, owed);
-                return Err(self.too_large(end.saturating_add(left)));
+            let size = SIZES.get(usize::from(first)).copied().unwrap_or_default();
+            let next = if size == 0 {
+                self.head(bytes, place)
+            } else {
+                self.within_limit(place.skip(size)).map(Some)
+            };
+            match next {
+                Ok(Some(next)) => place = next,
+                Ok(None) => break,
+                Err(error) => {
+                    self.place = place;
+                    return Err(error);
+                }
             }
-            (at, owed) = (end, left);
         }
-        if owed == 0 && at <= bytes.len() {
+        if place.owed == 0 && place.at <= bytes.len() {
             self.reset();
-            return Ok(Scan::Done { len: at });
+            return Ok(Scan::Done { len: place.at });
         }
-        (self.at, self.owed) = (at, owed);
-        let missing = at.saturating_add(owed).saturating_sub(bytes.len()).max(1);
+        self.place = place;
+        let missing = place.least().saturating_sub(bytes.len()).max(1);
         Ok(Scan::More { missing })
     }
 
     /// Forgets what was scanned: the next byte begins a value.
     pub fn reset(&mut self) {
-        self.at = 0;
-        self.owed = 1;
+        self.place = Place::START;
         self.elements = 0;
         self.ends.clear();
     }
@@ -202,17 +201,17 @@ impl Scanner {
     /// How far it has looked, in bytes from the beginning of the value. Beyond the bytes received when
     /// the last of them belong to a body; 0 after a value was complete.
     pub fn scanned(&self) -> usize {
-        self.at
+        self.place.at
     }
 
-    /// Reads the head at `self.at`, with which `rest` begins: one with a length, or of a container.
-    /// False when it is cut. On an error nothing has moved.
+    /// Reads the head at `place`, of a value with a length or of a container, and finds the next place.
+    /// `None` when it is cut. On an error nothing is counted.
     #[inline]
-    fn head(&mut self, rest: &[u8]) -> Result<bool, ScanError> {
-        let (token, head) = match wire::read_token(rest) {
+    fn head(&mut self, bytes: &[u8], place: Place) -> Result<Option<Place>, ScanError> {
+        let (token, head) = match wire::read_token(bytes.get(place.at..).unwrap_or_default()) {
             Ok(Some(read)) => read,
-            Ok(None) => return Ok(false),
-            Err(_) => return Err(ScanError::Reserved { offset: self.at }),
+            Ok(None) => return Ok(None),
+            Err(_) => return Err(ScanError::Reserved { offset: place.at }),
         };
         let (body, elements, nests) = match token {
             Token::Str(len) | Token::Bin(len) => (len as usize, 0, false),
@@ -222,18 +221,11 @@ impl Scanner {
             Token::Map(count) => (0, (count as usize).saturating_mul(2), true),
             _ => (0, 0, false),
         };
-        let left = self.owed.saturating_sub(1);
-        let end = self.at.saturating_add(head).saturating_add(body);
-        let claimed = end.saturating_add(left).saturating_add(elements);
-        if claimed > self.limits.message_bytes {
-            return Err(self.too_large(claimed));
-        }
+        let next = self.within_limit(place.after(head.saturating_add(body), elements))?;
         if nests {
-            self.open(left, elements)?;
+            self.open(place.owed.saturating_sub(1), elements)?;
         }
-        self.at = end;
-        self.owed = left.saturating_add(elements);
-        Ok(true)
+        Ok(Some(next))
     }
 
     /// Opens a container of `elements`, after which `left` elements of the outer ones are owed.
@@ -262,12 +254,51 @@ impl Scanner {
         Ok(())
     }
 
-    #[cold]
-    fn too_large(&self, claimed: usize) -> ScanError {
-        ScanError::TooLarge {
-            limit: self.limits.message_bytes,
-            claimed,
+    #[inline]
+    fn within_limit(&self, place: Place) -> Result<Place, ScanError> {
+        let (limit, claimed) = (self.limits.message_bytes, place.least());
+        if claimed > limit {
+            return Err(ScanError::TooLarge { limit, claimed });
         }
+        Ok(place)
+    }
+}
+
+/// Where the scanner is; moved on in registers, which makes it fast.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Offset of the next head in the value.
+    at: usize,
+    /// Elements claimed and not begun, the value itself counted; 0 when all heads were read.
+    owed: usize,
+}
+
+impl Place {
+    const START: Self = Self { at: 0, owed: 1 };
+
+    /// The place after one owed element of `size` bytes, of which the first has arrived. It cannot
+    /// overflow: `at < bytes.len()`, which is at most `isize::MAX`, and `owed > 0`.
+    #[inline]
+    fn skip(self, size: u8) -> Self {
+        Self {
+            at: self.at.wrapping_add(usize::from(size)),
+            owed: self.owed.wrapping_sub(1),
+        }
+    }
+
+    /// The place after one owed element of `size` bytes, which claims `elements` within it.
+    #[inline]
+    fn after(self, size: usize, elements: usize) -> Self {
+        Self {
+            at: self.at.saturating_add(size),
+            owed: self.owed.saturating_sub(1).saturating_add(elements),
+        }
+    }
+
+    /// The least length that the whole value can have.
+    #[inline]
+    fn least(self) -> usize {
+        self.at.saturating_add(self.owed)
     }
 }
 
@@ -276,27 +307,26 @@ impl Scanner {
 /// and 0xc1.
 const SIZES: [u8; 256] = {
     let mut sizes = [0; 256];
-    let mut first = 0;
-    while first < 256 {
+    let mut first = 0_u8;
+    loop {
+        let size = match first {
+            0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
+            0xa0..=0xbf => (first & 0x1f).saturating_add(1),
+            0xcc | 0xd0 => 2,
+            0xcd | 0xd1 => 3,
+            0xca | 0xce | 0xd2 => 5,
+            0xcb | 0xcf | 0xd3 => 9,
+            _ => 0,
+        };
         #[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
-        #[expect(
-            clippy::arithmetic_side_effects,
-            reason = "evaluated when it is compiled"
-        )]
         {
-            sizes[first] = match first {
-                0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => 1,
-                0xa0..=0xbf => 1 + (first & 0x1f) as u8,
-                0xcc | 0xd0 => 2,
-                0xcd | 0xd1 => 3,
-                0xca | 0xce | 0xd2 => 5,
-                0xcb | 0xcf | 0xd3 => 9,
-                _ => 0,
-            };
-            first += 1;
+            sizes[first as usize] = size;
         }
+        if first == u8::MAX {
+            break sizes;
+        }
+        first = first.saturating_add(1);
     }
-    sizes
 };
 
 #[cfg(any(test, feature = "fuzzing"))]

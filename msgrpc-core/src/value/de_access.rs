@@ -21,7 +21,7 @@ use super::{
 
 /// One value to be read, by our rules.
 struct Seed<'a, 'de, S> {
-    seed: S,
+    of: S,
     context: &'a Context<'de>,
     levels: u8,
 }
@@ -32,11 +32,11 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, 'de, S> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
         let Self {
-            seed,
+            of,
             context,
             levels,
         } = self;
-        seed.deserialize(Adapter {
+        of.deserialize(Adapter {
             inner,
             context,
             levels,
@@ -92,7 +92,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, 'de, A> {
             context, levels, ..
         } = *self;
         let next = self.access.next_element_seed(Seed {
-            seed,
+            of: seed,
             context,
             levels,
         });
@@ -154,7 +154,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
         } = *self;
         context.last_text.set(None);
         let key = self.access.next_key_seed(Seed {
-            seed,
+            of: seed,
             context,
             levels,
         })?;
@@ -169,7 +169,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
             context, levels, ..
         } = *self;
         let value = self.access.next_value_seed(Seed {
-            seed,
+            of: seed,
             context,
             levels,
         });
@@ -239,7 +239,7 @@ impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Variants<'a, 'de, A> {
         } = self;
         context.last_text.set(None);
         let (variant, access) = access.variant_seed(Seed {
-            seed,
+            of: seed,
             context,
             levels,
         })?;
@@ -268,7 +268,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Variants<'_, 'de, A> {
         let levels = self.enter()?;
         let context = self.context;
         let data = self.access.newtype_variant_seed(Seed {
-            seed,
+            of: seed,
             context,
             levels,
         });

@@ -75,7 +75,7 @@ impl<'de, V: Visitor<'de>, K: Kind> Number<V, K> {
     fn integral<E: Error>(self, float: f64) -> Result<V::Value, E> {
         let wide = K::BITS != Bits::Integer;
         // The bounds are powers of two, hence exact. Neither infinities nor NaN lie within them.
-        if !(-TWO_TO_127..TWO_TO_127).contains(&float) || float != float.trunc() {
+        if !(-TWO_TO_127..TWO_TO_127).contains(&float) || float.fract() != 0.0 {
             self.visitor.visit_f64(float)
         } else if (0.0..TWO_TO_64).contains(&float) {
             self.visitor.visit_u64(float as u64)

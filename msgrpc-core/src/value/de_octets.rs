@@ -42,7 +42,7 @@ impl<'de, E: Error> Octets<'de, E> {
     fn probe<S: DeserializeSeed<'de>>(&self, seed: S) -> Result<(), E> {
         let accepted = Cell::new(false);
         let octet = Octet {
-            octet: None,
+            byte: None,
             found: self.found,
             accepted: &accepted,
             error: PhantomData,
@@ -72,7 +72,7 @@ impl<'de, E: Error> SeqAccess<'de> for Octets<'de, E> {
         self.rest = rest;
         let accepted = Cell::new(false);
         let octet = Octet {
-            octet: Some(octet),
+            byte: Some(octet),
             found: self.found,
             accepted: &accepted,
             error: PhantomData,
@@ -88,7 +88,7 @@ impl<'de, E: Error> SeqAccess<'de> for Octets<'de, E> {
 
 /// One byte, or, to find out what is asked for, none.
 struct Octet<'a, 'de, E> {
-    octet: Option<u8>,
+    byte: Option<u8>,
     found: Unexpected<'de>,
     /// Set when a byte, or what can stand for one, is asked for.
     accepted: &'a Cell<bool>,
@@ -99,7 +99,7 @@ impl<'de, E: Error> Octet<'_, 'de, E> {
     #[inline]
     fn give<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         self.accepted.set(true);
-        match self.octet {
+        match self.byte {
             Some(octet) => visitor.visit_u8(octet),
             None => Err(E::custom("")),
         }

@@ -380,8 +380,12 @@ impl<'a, W: io::Write> Serializer for Encoder<'a, W> {
 /// Lengths on the wire have 32 bits at most.
 #[inline]
 fn check_len(len: usize) -> Result<u32, EncodeError> {
-    u32::try_from(len)
-        .map_err(|_| EncodeError::new(&format_args!("length {len} is beyond 32 bits")))
+    u32::try_from(len).ok().ok_or_else(|| too_long(len))
+}
+
+#[cold]
+fn too_long(len: usize) -> EncodeError {
+    EncodeError::new(&format_args!("length {len} is beyond 32 bits"))
 }
 
 /// How many bytes of a byte sequence are gathered before they are written.

@@ -264,15 +264,9 @@ pub fn read_token(bytes: &[u8]) -> Result<Option<(Token, usize)>, Reserved> {
         0xc4 => length8(rest).map(|len| (Token::Bin(len), 2)),
         0xc5 => length16(rest).map(|len| (Token::Bin(len), 3)),
         0xc6 => length32(rest).map(|len| (Token::Bin(len), 5)),
-        0xc7 => length8(rest)
-            .zip(tag(rest, 1))
-            .map(|(len, tag)| (Token::Ext { tag, len }, 3)),
-        0xc8 => length16(rest)
-            .zip(tag(rest, 2))
-            .map(|(len, tag)| (Token::Ext { tag, len }, 4)),
-        0xc9 => length32(rest)
-            .zip(tag(rest, 4))
-            .map(|(len, tag)| (Token::Ext { tag, len }, 6)),
+        0xc7 => extension(length8(rest), rest, 1),
+        0xc8 => extension(length16(rest), rest, 2),
+        0xc9 => extension(length32(rest), rest, 4),
         0xca => rest
             .first_chunk()
             .map(|n| (Token::F32(f32::from_be_bytes(*n)), 5)),
@@ -301,11 +295,11 @@ pub fn read_token(bytes: &[u8]) -> Result<Option<(Token, usize)>, Reserved> {
         0xd3 => rest
             .first_chunk()
             .map(|n| (signed(i64::from_be_bytes(*n)), 9)),
-        0xd4 => tag(rest, 0).map(|tag| (Token::Ext { tag, len: 1 }, 2)),
-        0xd5 => tag(rest, 0).map(|tag| (Token::Ext { tag, len: 2 }, 2)),
-        0xd6 => tag(rest, 0).map(|tag| (Token::Ext { tag, len: 4 }, 2)),
-        0xd7 => tag(rest, 0).map(|tag| (Token::Ext { tag, len: 8 }, 2)),
-        0xd8 => tag(rest, 0).map(|tag| (Token::Ext { tag, len: 16 }, 2)),
+        0xd4 => extension(Some(1), rest, 0),
+        0xd5 => extension(Some(2), rest, 0),
+        0xd6 => extension(Some(4), rest, 0),
+        0xd7 => extension(Some(8), rest, 0),
+        0xd8 => extension(Some(16), rest, 0),
         0xd9 => length8(rest).map(|len| (Token::Str(len), 2)),
         0xda => length16(rest).map(|len| (Token::Str(len), 3)),
         0xdb => length32(rest).map(|len| (Token::Str(len), 5)),
@@ -329,9 +323,10 @@ fn length32(rest: &[u8]) -> Option<u32> {
     rest.first_chunk().map(|n| u32::from_be_bytes(*n))
 }
 
-/// The type of an extension, `at` bytes after the marker.
-fn tag(rest: &[u8], at: usize) -> Option<i8> {
-    rest.get(at).map(|byte| i8::from_be_bytes([*byte]))
+/// An extension, whose type stands in `rest` after `width` bytes of its length.
+fn extension(len: Option<u32>, rest: &[u8], width: usize) -> Option<(Token, usize)> {
+    let tag = i8::from_be_bytes([*rest.get(width)?]);
+    Some((Token::Ext { tag, len: len? }, width.saturating_add(2)))
 }
 
 fn signed(n: i64) -> Token {

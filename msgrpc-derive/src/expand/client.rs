@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
-use super::{method_constant, private, silenced, span_of, style};
+use super::{impl_attrs, method_constant, private, private_at, silenced, span_of, style};
 use crate::carried::Carried;
 use crate::model::{Method, Reply, Service};
 
@@ -26,9 +26,9 @@ fn definition(service: &Service) -> TokenStream {
         ..
     } = &service.carried;
     let (vis, client) = (&service.item.vis, service.client_ident());
-    let silenced = silenced();
+    let silenced = silenced(service);
     let docs = format!(
-        "Calls a [`{}`](trait@{0}): one method per method of the trait.\n\nA clone calls through the same connection.",
+        " Calls a [`{}`](trait@{0}): one method per method of the trait.\n\n A clone calls through the same connection.",
         service.item.ident
     );
     quote! {
@@ -56,6 +56,7 @@ fn connect(service: &Service) -> TokenStream {
             /// # Errors
             ///
             /// When the address is wrong or nobody answers there.
+            #[allow(clippy::missing_errors_doc)] // inside of a user's macro clippy does not see the lines above
             #vis async fn connect(
                 address: &::core::primitive::str,
             ) -> ::core::result::Result<Self, #private::ConnectError> {
@@ -87,7 +88,6 @@ fn calls(service: &Service) -> TokenStream {
 
 /// One method: encode the arguments, hand them to a `Call` or a `Notify`.
 fn call(service: &Service, method: &Method) -> TokenStream {
-    let private = private(service);
     let Carried {
         cfg,
         docs,
@@ -96,15 +96,15 @@ fn call(service: &Service, method: &Method) -> TokenStream {
     } = &method.carried;
     let fallback = docs
         .is_empty()
-        .then(|| format!("Calls `{}`.", method.wire_name));
+        .then(|| format!(" Calls `{}`.", method.wire_name));
     let fallback = fallback.map(|text| quote!(#[doc = #text]));
     let (vis, name) = (&service.item.vis, method.ident());
     let params = method.params.iter().map(|param| {
         let (ident, ty) = (&param.ident, &param.ty);
         quote!(#ident: #ty)
     });
-    let (future, output) = future(method, &private);
     let encoded = Ident::new("encoded", Span::mixed_site());
+    let (future, output) = future(service, method, &encoded);
     let encode = encode(service, method, &encoded);
     quote! {
         #(#cfg)*
@@ -114,22 +114,32 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         #(#lints)*
         #vis fn #name(&self, #(#params),*) -> #output {
             #encode
-            #private::#future::new(&self.caller, #encoded)
+            #future
         }
     }
 }
 
-/// The future's name, and its type.
-fn future(method: &Method, private: &TokenStream) -> (TokenStream, TokenStream) {
-    let of = |value: TokenStream, error: TokenStream| {
-        (quote!(Call), quote!(#private::Call<#value, #error, C>))
+/// The expression that makes the future, and its type.
+fn future(service: &Service, method: &Method, encoded: &Ident) -> (TokenStream, TokenStream) {
+    let private = private(service);
+    let (value, error) = match &method.reply {
+        Reply::Nothing => {
+            let future = quote!(#private::Notify::new(&self.caller, #encoded));
+            return (future, quote!(#private::Notify<C>));
+        }
+        Reply::Unit => (quote!(()), quote!(#private::NoError)),
+        Reply::Value(value) => (quote!(#value), quote!(#private::NoError)),
+        Reply::Result(value, error) => (quote!(#value), quote!(#error)),
     };
-    match &method.reply {
-        Reply::Nothing => (quote!(Notify), quote!(#private::Notify<C>)),
-        Reply::Unit => of(quote!(()), quote!(#private::NoError)),
-        Reply::Value(value) => of(quote!(#value), quote!(#private::NoError)),
-        Reply::Result(value, error) => of(quote!(#value), quote!(#error)),
-    }
+    let span = match &method.reply {
+        Reply::Value(ty) | Reply::Result(ty, _) => span_of(ty),
+        Reply::Nothing | Reply::Unit => Span::call_site(),
+    };
+    let here = private_at(service, span);
+    let future = quote_spanned! {span=>
+        #here::Call::<#value, #error, C>::new(&self.caller, #encoded)
+    };
+    (future, quote!(#private::Call<#value, #error, C>))
 }
 
 fn encode(service: &Service, method: &Method, encoded: &Ident) -> TokenStream {
@@ -145,10 +155,4 @@ fn encode(service: &Service, method: &Method, encoded: &Ident) -> TokenStream {
         let #mutable #encoded = #private::Params::new(&#constant, #style);
         #(#params)*
     }
-}
-
-fn impl_attrs(service: &Service) -> TokenStream {
-    let Carried { cfg, lints, .. } = &service.carried;
-    let silenced = silenced();
-    quote! { #(#cfg)* #[automatically_derived] #(#lints)* #silenced }
 }

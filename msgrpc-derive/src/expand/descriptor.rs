@@ -8,7 +8,7 @@ use quote::quote;
 use super::{decoded_type, method_constant, private, silenced};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service, source};
-use crate::parse::last_segment;
+use crate::types::last_segment;
 
 /// `pub const FOO: ServiceDescriptor`.
 pub(super) fn descriptor(service: &Service) -> TokenStream {
@@ -24,10 +24,10 @@ pub(super) fn descriptor(service: &Service) -> TokenStream {
     let name = service.name();
     let docs = with_docs(&service.carried);
     let title = format!(
-        "Describes the service [`{}`]: its methods, their parameters and docs.",
+        " Describes the service [`{}`]: its methods, their parameters and docs.",
         service.item.ident
     );
-    let silenced = silenced();
+    let silenced = silenced(service);
     let methods = service.methods.iter().map(|method| {
         let cfg = &method.carried.cfg;
         let constant = method_constant(service, method);
@@ -50,7 +50,7 @@ pub(super) fn descriptor(service: &Service) -> TokenStream {
 pub(super) fn methods(service: &Service) -> TokenStream {
     let Carried { cfg, lints, .. } = &service.carried;
     let server = service.service_ident();
-    let silenced = silenced();
+    let silenced = silenced(service);
     let constants = service
         .methods
         .iter()
@@ -76,7 +76,6 @@ fn constant(service: &Service, method: &Method) -> TokenStream {
     quote! {
         #(#cfg)*
         const #constant: #private::MethodDescriptor = {
-            #[allow(unused_imports)]
             use #private::Fallback as _;
             const PARAMS: &[#private::ParamDescriptor] = &[#(#params),*];
             #private::MethodDescriptor::new(#wire, #name, PARAMS) #facts

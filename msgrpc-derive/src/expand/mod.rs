@@ -13,6 +13,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::Type;
 
+use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Service};
 use crate::report::Report;
 
@@ -44,18 +45,33 @@ pub(crate) fn refused(item: &TokenStream, report: &Report) -> TokenStream {
 
 /// The path of the runtime's names for generated code.
 fn private(service: &Service) -> TokenStream {
-    let path = service
-        .crate_path
-        .as_ref()
-        .map_or_else(|| quote!(::msgrpc), |path| quote!(#path));
-    quote!(#path::__private)
+    private_at(service, Span::call_site())
 }
 
-/// Lints that are the user's to hear about once, at the trait.
-fn silenced() -> TokenStream {
-    quote! {
-        #[allow(dead_code, deprecated, non_snake_case, non_upper_case_globals, unreachable_pub, clippy::all, clippy::pedantic)]
-    }
+/// The same, for errors that belong to a place in the user's file.
+fn private_at(service: &Service, span: Span) -> TokenStream {
+    let path = service.crate_path.as_ref();
+    let path = path.map_or_else(|| quote_spanned!(span=> ::msgrpc), |path| quote!(#path));
+    quote_spanned!(span=> #path::__private)
+}
+
+/// The lints that generated code breaks: a program may use one side alone, and both sides use what the user deprecates.
+///
+/// No more than these, since an `#[allow]` is an error below a `#![forbid]`.
+fn silenced(service: &Service) -> TokenStream {
+    let of_methods = service.methods.iter().map(|method| &method.carried);
+    let deprecated = of_methods
+        .chain([&service.carried])
+        .any(|carried| !carried.deprecated.is_empty());
+    let deprecated = deprecated.then(|| quote!(deprecated));
+    quote!(#[allow(dead_code, #deprecated)])
+}
+
+/// What stands before every `impl`.
+fn impl_attrs(service: &Service) -> TokenStream {
+    let Carried { cfg, lints, .. } = &service.carried;
+    let silenced = silenced(service);
+    quote! { #(#cfg)* #[automatically_derived] #(#lints)* #silenced }
 }
 
 /// How values are written: `Style::Named` or `Style::Compact`.

@@ -9,12 +9,12 @@ use super::descriptor::optional;
 use super::{assertion, private, silenced, span_of};
 use crate::check::required_after_optional;
 use crate::model::{Method, Reply, Service};
-use crate::parse::last_segment;
+use crate::types::last_segment;
 
 /// One constant per method that has something to check.
 pub(super) fn probes(service: &Service) -> TokenStream {
     let private = private(service);
-    let silenced = silenced();
+    let silenced = silenced(service);
     let probes = service.methods.iter().filter_map(|method| {
         let checks: TokenStream = [
             no_alias_of_result(method, &private),
@@ -28,7 +28,6 @@ pub(super) fn probes(service: &Service) -> TokenStream {
                 #(#cfg)*
                 #silenced
                 const _: () = {
-                    #[allow(unused_imports)]
                     use #private::Fallback as _;
                     #checks
                 };

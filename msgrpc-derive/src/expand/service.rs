@@ -5,7 +5,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 
-use super::{decoded_type, method_constant, private, silenced, span_of, style};
+use super::{decoded_type, impl_attrs, method_constant, private, silenced, span_of, style};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
 
@@ -27,9 +27,9 @@ fn definition(service: &Service) -> TokenStream {
         ..
     } = &service.carried;
     let (vis, server) = (&service.item.vis, service.service_ident());
-    let silenced = silenced();
+    let silenced = silenced(service);
     let docs = format!(
-        "Serves a [`{}`](trait@{0}): what a server is given.\n\nA clone serves the same value.",
+        " Serves a [`{}`](trait@{0}): what a server is given.\n\n A clone serves the same value.",
         service.item.ident
     );
     quote! {
@@ -165,14 +165,14 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
 fn decode(service: &Service, method: &Method) -> TokenStream {
     let private = private(service);
     let constant = method_constant(service, method);
-    let context = method.context.as_ref().map(
-        |ty| quote_spanned!(span_of(ty)=> let context: #ty = #private::Request::context(request);),
-    );
-    let mutable = (!method.params.is_empty()).then(|| quote!(mut));
+    let context = method.context.as_ref().map(|ty| {
+        let typed = quote_spanned!(span_of(ty)=> let context: #ty = context;);
+        quote!(let context = #private::Request::context(request); #typed)
+    });
     let arguments = if method.params.is_empty() {
         quote!(_)
     } else {
-        quote!(#mutable arguments)
+        quote!(mut arguments)
     };
     let params = method.params.iter().enumerate().map(|(i, param)| {
         let slot = slot(i);
@@ -250,10 +250,4 @@ fn bound(service: &Service) -> TokenStream {
     } else {
         quote!(: #contract)
     }
-}
-
-fn impl_attrs(service: &Service) -> TokenStream {
-    let Carried { cfg, lints, .. } = &service.carried;
-    let silenced = silenced();
-    quote! { #(#cfg)* #[automatically_derived] #(#lints)* #silenced }
 }

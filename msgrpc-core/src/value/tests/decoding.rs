@@ -42,8 +42,14 @@ fn w6_a_float_of_integral_value_is_read_as_an_integer() {
         decode(&bytes(&18_446_744_073_709_549_568.0_f64)),
         Ok(u64::MAX - 2047)
     );
-    assert_eq!(decode(&bytes(&1e30_f64)), Ok(1e30 as i128));
-    assert_eq!(decode(&bytes(&-1e30_f64)), Ok(-1e30 as i128));
+    assert_eq!(
+        decode(&bytes(&1e30_f64)),
+        Ok(1_000_000_000_000_000_019_884_624_838_656_i128)
+    );
+    assert_eq!(
+        decode(&bytes(&-1e30_f64)),
+        Ok(-1_000_000_000_000_000_019_884_624_838_656_i128)
+    );
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn a_sink_that_is_full_is_told() {
 #[test]
 fn levels_beyond_128_are_not_written() {
     #[derive(Serialize)]
-    struct Nested(Vec<Nested>);
+    struct Nested(Vec<Self>);
     let nested = |levels| (1..levels).fold(Nested(vec![]), |inner, _| Nested(vec![inner]));
     let encode = |levels| super::super::encode(&nested(levels), Style::Named, &mut Vec::new());
     assert!(encode(128).is_ok());

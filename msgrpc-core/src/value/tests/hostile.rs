@@ -9,12 +9,12 @@ use super::{super::Value, Person, Shape, bytes, decode, refusal};
 const TOO_DEEP: &str = "the value is nested more than 128 levels deep";
 
 #[derive(Debug, Deserialize)]
-struct Tree(#[expect(dead_code, reason = "it is only decoded")] Vec<Tree>);
+struct Tree(#[expect(dead_code, reason = "it is only decoded")] Vec<Self>);
 
 #[derive(Debug, Deserialize)]
 enum Chain {
     #[expect(dead_code, reason = "it is only decoded")]
-    Link(Box<Chain>),
+    Link(Box<Self>),
     End,
 }
 
