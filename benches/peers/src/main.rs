@@ -12,7 +12,7 @@ mod report;
 mod server;
 mod statistics;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Parser;
 
 use crate::options::{Command, Options};
@@ -22,9 +22,12 @@ fn main() -> Result<()> {
     if let Some(Command::Serve(serve)) = options.command {
         return server::serve(&serve);
     }
+    let mut failed = 0;
     for setting in options.settings() {
         let figures = measure::compare(&options, setting)?;
         print!("{}", report::tables(&figures));
+        failed += figures.failures.len();
     }
+    ensure!(failed == 0, "{failed} measurements failed");
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
 /// How long the calls in flight may take to end once the load has been told to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Measures all peers under one setting.
+/// Measures all peers under one setting. A measurement that fails does not end the others.
 pub(crate) fn compare(options: &Options, setting: Setting) -> Result<Figures> {
     let _affinity = Affinity::set(setting.cpu)?;
     let start = |peer| Server::start(peer, setting);
@@ -36,8 +36,10 @@ pub(crate) fn compare(options: &Options, setting: Setting) -> Result<Figures> {
         for (column, &shape) in options.shapes().iter().enumerate() {
             eprintln!("{setting}: round {round} of {}, {shape:?}", options.rounds);
             for (row, server) in servers.iter().enumerate() {
-                let sample = measure(options, setting, server, shape)
-                    .with_context(|| format!("measuring {} with {shape:?}", server.peer.name))?;
+                let sample = measure(options, setting, server, shape);
+                if let Err(error) = &sample {
+                    eprintln!("{} failed: {error:#}", server.peer.name);
+                }
                 figures.add(row, column, sample);
             }
         }

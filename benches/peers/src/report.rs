@@ -16,6 +16,7 @@ pub(crate) fn tables(figures: &Figures) -> String {
     speed(&mut text, figures);
     cpu(&mut text, figures);
     latency(&mut text, figures);
+    failures(&mut text, figures);
     text
 }
 
@@ -92,6 +93,19 @@ fn latency(text: &mut String, figures: &Figures) {
         }
         text.push('\n');
     }
+}
+
+/// The medians above are without these.
+fn failures(text: &mut String, figures: &Figures) {
+    if figures.failures.is_empty() {
+        return;
+    }
+    title(text, "Measurements that failed");
+    for (row, column, reason) in &figures.failures {
+        let (name, shape) = (figures.peers[*row], figures.shapes[*column]);
+        let _ = writeln!(text, "- {name}, {}: {reason}", heading(shape));
+    }
+    text.push('\n');
 }
 
 /// A table's head and one row for each peer.

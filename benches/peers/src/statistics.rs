@@ -1,5 +1,7 @@
 //! The samples of all rounds, and their medians.
 
+use anyhow::Result;
+
 use crate::{load::Shape, options::Setting};
 
 /// What one measurement found.
@@ -24,8 +26,10 @@ pub(crate) struct Figures {
     pub(crate) peers: Vec<&'static str>,
     /// The columns.
     pub(crate) shapes: Vec<Shape>,
-    /// By row and column, one sample for each round.
-    samples: Vec<Vec<Vec<Sample>>>,
+    /// By row and column, one sample for each round; `None` where the measurement failed.
+    samples: Vec<Vec<Vec<Option<Sample>>>>,
+    /// What went wrong: row, column and reason of each measurement that failed.
+    pub(crate) failures: Vec<(usize, usize, String)>,
 }
 
 impl Figures {
@@ -36,21 +40,30 @@ impl Figures {
             peers,
             shapes,
             samples,
+            failures: Vec::new(),
         }
     }
 
-    pub(crate) fn add(&mut self, row: usize, column: usize, sample: Sample) {
-        self.samples[row][column].push(sample);
+    pub(crate) fn add(&mut self, row: usize, column: usize, sample: Result<Sample>) {
+        if let Err(error) = &sample {
+            self.failures.push((row, column, format!("{error:#}")));
+        }
+        self.samples[row][column].push(sample.ok());
     }
 
-    /// The median of one figure over the rounds; `None` where it was not measured.
+    /// The median of one figure over the rounds that did not fail; `None` where there is none.
     pub(crate) fn median(
         &self,
         row: usize,
         column: usize,
         figure: impl Fn(&Sample) -> Option<f64>,
     ) -> Option<f64> {
-        median(self.samples[row][column].iter().filter_map(figure))
+        median(
+            self.samples[row][column]
+                .iter()
+                .flatten()
+                .filter_map(figure),
+        )
     }
 
     /// How much faster `row` is than `other`: the median of the ratios in each round, so that a
@@ -59,7 +72,7 @@ impl Figures {
         let pairs = self.samples[row][column]
             .iter()
             .zip(&self.samples[other][column]);
-        median(pairs.map(|(mine, theirs)| mine.rate / theirs.rate))
+        median(pairs.filter_map(|(mine, theirs)| Some(mine.as_ref()?.rate / theirs.as_ref()?.rate)))
     }
 }
 
