@@ -40,7 +40,8 @@ impl Calculator for Calc {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Port 0 picks a free one; a server of yours has an address like tcp://127.0.0.1:8000.
-    let server = Server::new(CalculatorService::new(Calc)).listen("tcp://127.0.0.1:0").bind().await?;
+    let server =
+        Server::new(CalculatorService::new(Calc)).listen("tcp://127.0.0.1:0").bind().await?;
     let address = server.addresses()[0].to_string();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(server.run_until(stopped));

@@ -3,7 +3,9 @@
 
 use std::future::ready;
 
-use msgrpc::{CallError, Client, Outcome, OutcomeFuture, Request, Server, Service, ServiceDescriptor};
+use msgrpc::{
+    CallError, Client, Outcome, OutcomeFuture, Request, Server, Service, ServiceDescriptor,
+};
 use msgrpc::{Style, Value};
 
 /// Answers any method with its name and its arguments, as a service written by hand.

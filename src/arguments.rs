@@ -3,7 +3,7 @@
 //! Used by generated code. Counts them first, so that the error texts name the method, the parameter,
 //! what was expected and what was found.
 
-use msgrpc_core::value::{self, EncodeError, Elements, Style};
+use msgrpc_core::value::{self, Elements, EncodeError, Style};
 use msgrpc_core::{Fault, FaultCode, Payload};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -45,11 +45,8 @@ impl<'r> Arguments<'r> {
     pub fn take<T: Deserialize<'r>>(&mut self) -> Result<T, Fault> {
         let index = self.taken;
         self.taken += 1;
-        let decoded = if self.elements.is_empty() {
-            value::decode(&[NIL])
-        } else {
-            self.elements.next()
-        };
+        let decoded =
+            if self.elements.is_empty() { value::decode(&[NIL]) } else { self.elements.next() };
         decoded.map_err(|error| {
             let name = self.method.params().get(index).map_or("?", ParamDescriptor::name);
             let method = self.method.name();

@@ -71,7 +71,7 @@ impl<C: Caller, F> Step<C, F> {
     fn advance(
         &mut self,
         method: &Cow<'static, str>,
-        start: impl FnOnce(&C, Outgoing) -> F,
+        start: impl FnOnce(C, Outgoing) -> F,
     ) -> Result<Option<&mut F>, EncodeFailed> {
         if let Self::Prepared { .. } = self {
             let Self::Prepared { caller, params, timeout } = std::mem::replace(self, Self::Ended)
@@ -79,7 +79,7 @@ impl<C: Caller, F> Step<C, F> {
                 return Ok(None);
             };
             let params = params.map_err(|error| EncodeFailed::new(method.clone(), error))?;
-            *self = Self::Started(start(&caller, Outgoing::new(method.clone(), params, timeout)));
+            *self = Self::Started(start(caller, Outgoing::new(method.clone(), params, timeout)));
         }
         match self {
             Self::Started(future) => Ok(Some(future)),

@@ -30,10 +30,10 @@ pub trait Caller: Clone + Send + Sync + 'static {
     type Posting: Future<Output = Result<(), CallError>> + Send + Unpin + 'static;
 
     /// Prepares a call; it is sent when the future is first polled.
-    fn call(&self, call: Outgoing) -> Self::Exchange;
+    fn call(self, call: Outgoing) -> Self::Exchange;
 
     /// Prepares a notification; it is queued when the future is first polled.
-    fn notify(&self, notification: Outgoing) -> Self::Posting;
+    fn notify(self, notification: Outgoing) -> Self::Posting;
 }
 
 /// A call or notification on its way out.

@@ -38,18 +38,22 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// theirs is under way, after what was queued is written.
 #[derive(Clone)]
 pub struct Client {
-    connection: Arc<Connection>,
-    /// Closes the connection when the last owner is gone; `None` for one that was lent.
-    _owner: Option<Arc<Owner>>,
+    link: Arc<Link>,
     timeout: Option<Duration>,
 }
 
-/// Closes the connection when it is dropped.
-struct Owner(Arc<Connection>);
+/// A client's hold on its connection, shared by its clones and calls.
+struct Link {
+    connection: Arc<Connection>,
+    /// It closes with the last hold; one that was lent does not.
+    owned: bool,
+}
 
-impl Drop for Owner {
+impl Drop for Link {
     fn drop(&mut self) {
-        self.0.close(Closing::Flush);
+        if self.owned {
+            self.connection.close(Closing::Flush);
+        }
     }
 }
 
@@ -83,10 +87,8 @@ impl Client {
     ///
     /// Must be called within a tokio runtime.
     pub fn over(stream: Stream) -> Self {
-        let manners = Manners {
-            limits: Arc::new(Limits::client()),
-            faults: FaultFormat::default(),
-        };
+        let manners =
+            Manners { limits: Arc::new(Limits::client()), faults: FaultFormat::default() };
         Self::start(stream, &manners, Arc::new(Router::default()), Some(CALL_TIMEOUT))
     }
 
@@ -112,20 +114,25 @@ impl Client {
     ///
     /// Dropping the future leaves the connection closing.
     pub async fn close(self) {
-        self.connection.close(Closing::Flush);
-        let connection = Arc::clone(&self.connection);
+        let connection = Arc::clone(self.connection());
+        connection.close(Closing::Flush);
         drop(self);
         connection.tasks().wait().await;
     }
 
     /// Whether the connection has ended, and why.
     pub fn closed(&self) -> Option<Arc<CloseReason>> {
-        self.connection.closed()
+        self.connection().closed()
+    }
+
+    fn connection(&self) -> &Arc<Connection> {
+        &self.link.connection
     }
 
     /// A client over a connection that somebody else owns.
     pub(crate) fn borrowed(connection: &Arc<Connection>) -> Self {
-        Self { connection: Arc::clone(connection), _owner: None, timeout: Some(CALL_TIMEOUT) }
+        let link = Link { connection: Arc::clone(connection), owned: false };
+        Self { link: Arc::new(link), timeout: Some(CALL_TIMEOUT) }
     }
 
     fn start(
@@ -141,15 +148,14 @@ impl Client {
         let context = context::Context::new(Arc::clone(&connection), blocking);
         let services = Services { router, context };
         tasks.spawn(Driver::new(&connection, stream, services));
-        let owner = Some(Arc::new(Owner(Arc::clone(&connection))));
-        Self { connection, _owner: owner, timeout }
+        Self { link: Arc::new(Link { connection, owned: true }), timeout }
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("peer", self.connection.peer_name())
+            .field("peer", self.connection().peer_name())
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
@@ -271,18 +277,18 @@ impl Caller for Client {
     type Exchange = Exchange;
     type Posting = Posting;
 
-    fn call(&self, call: Outgoing) -> Exchange {
+    fn call(self, call: Outgoing) -> Exchange {
         Exchange {
             timeout: call.timeout.or(self.timeout),
-            client: self.clone(),
+            client: self,
             call,
             deadline: None,
             step: Step::Prepared,
         }
     }
 
-    fn notify(&self, notification: Outgoing) -> Posting {
-        Posting { client: self.clone(), notification, ticket: None }
+    fn notify(self, notification: Outgoing) -> Posting {
+        Posting { client: self, notification, ticket: None }
     }
 }
 
@@ -315,7 +321,7 @@ enum Step {
 impl Exchange {
     /// Queues the call when its turn has come.
     fn poll_send(&mut self, cx: &Context<'_>) -> Poll<Result<MsgId, CallError>> {
-        let connection = &self.client.connection;
+        let connection = self.client.connection();
         let mut ticket = match self.step {
             Step::Waiting(ticket) => Some(ticket),
             _ => {
@@ -323,7 +329,11 @@ impl Exchange {
                 let bytes = self.call.params.len() + self.call.method.len();
                 if bytes > limit {
                     let method = self.call.method.clone();
-                    return Poll::Ready(Err(CallError::TooLarge(TooLarge { method, bytes, limit })));
+                    return Poll::Ready(Err(CallError::TooLarge(TooLarge {
+                        method,
+                        bytes,
+                        limit,
+                    })));
                 }
                 self.deadline = self.timeout.and_then(|timeout| Deadline::after(now(), timeout));
                 None
@@ -352,7 +362,7 @@ impl Exchange {
     fn timed_out(&self, sent: bool) -> CallError {
         CallError::TimedOut(TimedOut {
             method: self.call.method.clone(),
-            peer: Arc::clone(self.client.connection.peer_name()),
+            peer: Arc::clone(self.client.connection().peer_name()),
             after: self.timeout.unwrap_or_default(),
             sent,
         })
@@ -360,7 +370,7 @@ impl Exchange {
 }
 
 fn closed(client: &Client, call: &Outgoing, reason: Arc<CloseReason>, sent: bool) -> CallError {
-    let peer = Arc::clone(client.connection.peer_name());
+    let peer = Arc::clone(client.connection().peer_name());
     CallError::Closed(Closed { method: call.method.clone(), peer, reason, sent })
 }
 
@@ -377,13 +387,13 @@ impl Future for Exchange {
                 Err(error) => return Poll::Ready(Err(error)),
             },
         };
-        let settled = ready!(this.client.connection.poll_settled(msgid, cx.waker()));
+        let settled = ready!(this.client.connection().poll_settled(msgid, cx.waker()));
         this.step = Step::Ended;
         Poll::Ready(match settled {
             Settled::Answered(outcome) => Ok(Answer::new(outcome)),
             Settled::TimedOut { sent } => Err(this.timed_out(sent)),
             Settled::Closed { sent } => {
-                let reason = this.client.connection.closed();
+                let reason = this.client.connection().closed();
                 Err(this.closed(reason.unwrap_or_else(|| Arc::new(CloseReason::Local)), sent))
             }
         })
@@ -393,8 +403,8 @@ impl Future for Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         match self.step {
-            Step::Sent(msgid) => self.client.connection.forget(msgid, now()),
-            Step::Waiting(ticket) => self.client.connection.leave(ticket),
+            Step::Sent(msgid) => self.client.connection().forget(msgid, now()),
+            Step::Waiting(ticket) => self.client.connection().leave(ticket),
             Step::Prepared | Step::Ended => {}
         }
     }
@@ -417,13 +427,13 @@ impl Future for Posting {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { client, notification, ticket } = &mut *self;
-        let limit = client.connection.limits().outbound_message_bytes;
+        let limit = client.connection().limits().outbound_message_bytes;
         let bytes = notification.params.len() + notification.method.len();
         if bytes > limit {
             let method = notification.method.clone();
             return Poll::Ready(Err(CallError::TooLarge(TooLarge { method, bytes, limit })));
         }
-        let queued = ready!(client.connection.poll_notify(notification, ticket, cx.waker()));
+        let queued = ready!(client.connection().poll_notify(notification, ticket, cx.waker()));
         Poll::Ready(queued.map_err(|reason| closed(client, notification, reason, false)))
     }
 }
@@ -431,7 +441,7 @@ impl Future for Posting {
 impl Drop for Posting {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.client.connection.leave(ticket);
+            self.client.connection().leave(ticket);
         }
     }
 }

@@ -202,8 +202,13 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, peer, reason, sent } = self;
         match sent {
-            true => write!(f, "the connection to {peer} ended before `{method}` was answered: {reason}"),
-            false => write!(f, "`{method}` was not sent, as the connection to {peer} had ended: {reason}"),
+            true => {
+                write!(f, "the connection to {peer} ended before `{method}` was answered: {reason}")
+            }
+            false => write!(
+                f,
+                "`{method}` was not sent, as the connection to {peer} had ended: {reason}"
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use msgrpc_core::{Fault, FaultCode};
 
 use crate::service::{Outcome, OutcomeFuture, Request};
@@ -15,7 +16,7 @@ pub fn run<F>(method: F) -> OutcomeFuture
 where
     F: Future<Output = Result<Outcome, Fault>> + Send + 'static,
 {
-    Box::pin(async move { method.await.unwrap_or_else(Outcome::from) })
+    Box::pin(method.map(|outcome| outcome.unwrap_or_else(Outcome::from)))
 }
 
 /// Runs a method on a task of its own from the start, for one that computes long before it first waits.
@@ -47,7 +48,8 @@ where
     Box::pin(async move {
         let places = Arc::clone(request.context().blocking());
         let Ok(place) = places.try_acquire_owned() else {
-            return Fault::new(FaultCode::Overloaded, "too many blocking methods are at work").into();
+            return Fault::new(FaultCode::Overloaded, "too many blocking methods are at work")
+                .into();
         };
         let tasks = request.context().tasks().clone();
         let task = tasks.spawn_blocking(move || {

@@ -84,7 +84,11 @@ async fn smoke() {
     let raw = Client::connect(&address).await.unwrap();
     let sum: i64 = raw.call("add", (1, 2)).await.unwrap();
     assert_eq!(sum, 3);
-    for (m, p) in [("nope", msgrpc::Value::Array(vec![])), ("add", msgrpc::Value::Array(vec!["x".into(), 1.into()])), ("add", msgrpc::Value::Array(vec![1.into()]))] {
+    for (m, p) in [
+        ("nope", msgrpc::Value::Array(vec![])),
+        ("add", msgrpc::Value::Array(vec!["x".into(), 1.into()])),
+        ("add", msgrpc::Value::Array(vec![1.into()])),
+    ] {
         let error = raw.call::<i64>(m, p).await.unwrap_err();
         println!("{error}");
     }

@@ -8,19 +8,13 @@ pub(crate) enum WrongDigits {
     #[error("the digits do not begin with {START}")]
     Start,
     #[error("the digits end with {found} instead of {expected}")]
-    End {
-        expected: &'static str,
-        found: String,
-    },
+    End { expected: &'static str, found: String },
 }
 
 pub(crate) fn pi(places: u32, text: &str) -> Result<(), WrongDigits> {
     let expected = if places == 0 { 1 } else { places as usize + 2 };
     if text.len() != expected {
-        return Err(WrongDigits::Length {
-            expected,
-            found: text.len(),
-        });
+        return Err(WrongDigits::Length { expected, found: text.len() });
     }
     if !text.starts_with(START) && !START.starts_with(text) {
         return Err(WrongDigits::Start);
@@ -29,10 +23,7 @@ pub(crate) fn pi(places: u32, text: &str) -> Result<(), WrongDigits> {
     match end {
         Some((_, end)) if !text.ends_with(end) => {
             let found = text.chars().skip(expected - end.len()).collect();
-            Err(WrongDigits::End {
-                expected: end,
-                found,
-            })
+            Err(WrongDigits::End { expected: end, found })
         }
         _ => Ok(()),
     }
@@ -62,18 +53,9 @@ mod tests {
         assert_eq!(pi(0, "3"), Ok(()));
         assert_eq!(pi(5, "3.14159"), Ok(()));
         assert_eq!(pi(5, "3.14160"), Err(WrongDigits::Start));
-        assert_eq!(
-            pi(5, "3.1415"),
-            Err(WrongDigits::Length {
-                expected: 7,
-                found: 6
-            })
-        );
+        assert_eq!(pi(5, "3.1415"), Err(WrongDigits::Length { expected: 7, found: 6 }));
         let other = fifty.replace("510", "511");
-        let end = WrongDigits::End {
-            expected: "6939937510",
-            found: "6939937511".into(),
-        };
+        let end = WrongDigits::End { expected: "6939937510", found: "6939937511".into() };
         assert_eq!(pi(50, &other), Err(end));
     }
 }

@@ -36,10 +36,7 @@ pub(crate) fn pi(places: u32, stop: &Stop) -> Result<String, Stopped> {
         let sure = &rest[..spare - 5];
         if sure.iter().any(|digit| *digit != sure[0]) || !matches!(sure[0], b'0' | b'9') {
             let point = if places == 0 { "3" } else { "3." };
-            return Ok(point
-                .chars()
-                .chain(digits.iter().map(|&digit| digit.into()))
-                .collect());
+            return Ok(point.chars().chain(digits.iter().map(|&digit| digit.into())).collect());
         }
         spare *= 2;
     }
@@ -49,12 +46,7 @@ pub(crate) fn pi(places: u32, stop: &Stop) -> Result<String, Stopped> {
 fn digits(count: usize, stop: &Stop) -> Result<Vec<u8>, Stopped> {
     let bits = decimal::bits(count);
     let terms = u32::try_from(count / 14).unwrap_or(u32::MAX) + 2;
-    let series = Series {
-        terms,
-        bits,
-        apart: (terms / 16).max(2000),
-        stop,
-    };
+    let series = Series { terms, bits, apart: (terms / 16).max(2000), stop };
     // π = 426880 √10005 · Q / T, and √10005 = 10005 · (1 / √10005)
     let (root, sum) = join(
         terms >= series.apart,
@@ -103,11 +95,7 @@ impl Series<'_> {
             || {
                 // Nothing comes after the last range, so nobody asks for its p.
                 let last = to == self.terms;
-                let p = if last {
-                    IBig::ZERO
-                } else {
-                    product(&left.p, &right.p)
-                };
+                let p = if last { IBig::ZERO } else { product(&left.p, &right.p) };
                 (product(&left.q, &right.q), p)
             },
         );
@@ -120,30 +108,18 @@ impl Range {
         let k = i128::from(k);
         let a = 13_591_409 + 545_140_134 * k;
         if k == 0 {
-            return Self {
-                p: IBig::ONE,
-                q: IBig::ONE,
-                t: a.into(),
-            };
+            return Self { p: IBig::ONE, q: IBig::ONE, t: a.into() };
         }
         let p = -(6 * k - 5) * (2 * k - 1) * (6 * k - 1);
         // 640320³ / 24
         let q = 10_939_058_860_032_000 * k * k * k;
-        Self {
-            p: p.into(),
-            q: q.into(),
-            t: (p * a).into(),
-        }
+        Self { p: p.into(), q: q.into(), t: (p * a).into() }
     }
 
     /// Drops the bits beyond what matters: a range that starts at term k counts 47·k bits less than the first.
     fn cut(self, bits: usize) -> Self {
         let excess = self.q.bit_len().saturating_sub(bits);
-        Self {
-            p: self.p >> excess,
-            q: self.q >> excess,
-            t: self.t >> excess,
-        }
+        Self { p: self.p >> excess, q: self.q >> excess, t: self.t >> excess }
     }
 }
 
@@ -173,10 +149,7 @@ mod tests {
     fn every_result_begins_with_the_shorter_ones() {
         let long = pi(3000, &Stop::default()).unwrap();
         for places in (1..3000).step_by(97) {
-            assert!(
-                long.starts_with(&pi(places, &Stop::default()).unwrap()),
-                "{places}"
-            );
+            assert!(long.starts_with(&pi(places, &Stop::default()).unwrap()), "{places}");
         }
         // The Feynman point: six nines in a row, where a carry would show.
         assert!(pi(767, &Stop::default()).unwrap().ends_with("999999"));

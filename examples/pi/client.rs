@@ -39,18 +39,12 @@ struct Answer {
 
 /// Calls for all numbers of places at once; the answers in the order of `places`.
 async fn round(pi: &ComputePiClient, places: &[u32]) -> Vec<Answer> {
-    let mut calls: FuturesUnordered<_> = places
-        .iter()
-        .enumerate()
-        .map(|(index, &places)| call(pi, index, places))
-        .collect();
+    let mut calls: FuturesUnordered<_> =
+        places.iter().enumerate().map(|(index, &places)| call(pi, index, places)).collect();
     let mut answers = vec![None; places.len()];
     let progress = progress();
     while !calls.is_empty() {
-        let waiting = places
-            .iter()
-            .zip(&answers)
-            .filter(|(_, answer)| answer.is_none());
+        let waiting = places.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
         let waiting: Vec<_> = waiting.map(|(places, _)| places.to_string()).collect();
         progress.set_message(format!("{} places", waiting.join(", ")));
         if let Some((index, line, answer)) = calls.next().await {
@@ -65,15 +59,10 @@ async fn round(pi: &ComputePiClient, places: &[u32]) -> Vec<Answer> {
 /// One call: its place in the list, the line that tells of it, and its answer.
 async fn call(pi: &ComputePiClient, index: usize, places: u32) -> (usize, String, Answer) {
     let start = Instant::now();
-    let result = pi
-        .pi(places, Some(SERVER_TIMEOUT.as_secs_f64()))
-        .timeout(CALL_TIMEOUT)
-        .await;
+    let result = pi.pi(places, Some(SERVER_TIMEOUT.as_secs_f64())).timeout(CALL_TIMEOUT).await;
     let elapsed = start.elapsed();
     let failure = match result {
-        Ok(text) => check::pi(places, &text)
-            .err()
-            .map(|error| report::chain(&error)),
+        Ok(text) => check::pi(places, &text).err().map(|error| report::chain(&error)),
         Err(error) => Some(report::chain(&error)),
     };
     let good = failure.is_none();
@@ -81,11 +70,7 @@ async fn call(pi: &ComputePiClient, index: usize, places: u32) -> (usize, String
         || format!("finished in {:.6} seconds", elapsed.as_secs_f64()),
         |failure| format!("failed: {failure}"),
     );
-    (
-        index,
-        format!("Computation of PI with {places} places {outcome}"),
-        Answer { elapsed, good },
-    )
+    (index, format!("Computation of PI with {places} places {outcome}"), Answer { elapsed, good })
 }
 
 /// A line with those still under way. Drawn on standard error, and only if that is a terminal.

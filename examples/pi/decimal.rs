@@ -25,12 +25,7 @@ pub(crate) fn digits(fraction: IBig, count: usize, stop: &Stop) -> Result<Vec<u8
     }
     let mut digits = vec![b'0'; length];
     let apart = (length / 16).max(PIECE * 8);
-    let conversion = Conversion {
-        powers,
-        piece,
-        apart,
-        stop,
-    };
+    let conversion = Conversion { powers, piece, apart, stop };
     conversion.fill(fraction << (bits(length) - bits(count)), &mut digits)?;
     digits.truncate(count);
     Ok(digits)

@@ -2,11 +2,7 @@
 //!
 //! `cargo run --release --example pi` runs both in one process; `--serve tcp://127.0.0.1:8000` and
 //! `--connect tcp://127.0.0.1:8000` run them apart.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "an example speaks to its user"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to its user")]
 
 mod check;
 mod chudnovsky;
@@ -40,11 +36,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Arguments {
-        serve,
-        connect,
-        places,
-    } = Arguments::parse();
+    let Arguments { serve, connect, places } = Arguments::parse();
     let outcome = match (serve, connect) {
         (Some(address), _) => server::run(&address).await,
         (None, Some(address)) => client::run(&address, &places).await,

@@ -63,11 +63,7 @@ fn reciprocal(divisor: &IBig, bits: usize, stop: &Stop) -> Result<IBig, Stopped>
 
 /// The same number at another scale.
 fn rescale(number: &IBig, from: usize, to: usize) -> IBig {
-    if from > to {
-        number >> (from - to)
-    } else {
-        number << (to - from)
-    }
+    if from > to { number >> (from - to) } else { number << (to - from) }
 }
 
 /// Bits by which each step is longer than its result, so that the errors of the steps do not add up to a unit's worth.

@@ -20,11 +20,7 @@ impl Stop {
     }
 
     pub(crate) fn check(&self) -> Result<(), Stopped> {
-        if self.0.load(Ordering::Relaxed) {
-            Err(Stopped)
-        } else {
-            Ok(())
-        }
+        if self.0.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
     }
 }
 
@@ -40,11 +36,6 @@ pub(crate) fn join<A: Send, B>(
     thread::scope(|scope| {
         let first = scope.spawn(first);
         let second = second();
-        (
-            first
-                .join()
-                .unwrap_or_else(|reason| panic::resume_unwind(reason)),
-            second,
-        )
+        (first.join().unwrap_or_else(|reason| panic::resume_unwind(reason)), second)
     })
 }

@@ -47,24 +47,11 @@ impl Transform {
         static PLANNER: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(Mutex::default);
 
         let power = digits.next_power_of_two();
-        let lengths = [
-            power / 16 * 9,
-            power / 8 * 5,
-            power / 4 * 3,
-            power / 16 * 15,
-            power,
-        ];
-        let length = lengths
-            .into_iter()
-            .find(|&length| length >= digits)
-            .unwrap_or(power);
+        let lengths = [power / 16 * 9, power / 8 * 5, power / 4 * 3, power / 16 * 15, power];
+        let length = lengths.into_iter().find(|&length| length >= digits).unwrap_or(power);
         let mut planner = PLANNER.lock().unwrap_or_else(PoisonError::into_inner);
         let forward = planner.plan_fft_forward(length);
-        Self {
-            length,
-            forward,
-            inverse: planner.plan_fft_inverse(length),
-        }
+        Self { length, forward, inverse: planner.plan_fft_inverse(length) }
     }
 
     fn product(&self, left: &[u64], right: &[u64]) -> Vec<u64> {
@@ -77,9 +64,7 @@ impl Transform {
         left_spectrum[0].im = 0.0;
         left_spectrum[last].im = 0.0;
         let mut digits = self.inverse.make_output_vec();
-        self.inverse
-            .process(&mut left_spectrum, &mut digits)
-            .expect("both made by this transform");
+        self.inverse.process(&mut left_spectrum, &mut digits).expect("both made by this transform");
         self.words(&digits, left.len() + right.len())
     }
 
@@ -87,10 +72,7 @@ impl Transform {
     fn spectrum(&self, words: &[u64]) -> Vec<Complex<f64>> {
         let mut digits = self.forward.make_input_vec();
         let mut carry = 0;
-        for (word, digits) in words
-            .iter()
-            .zip(digits.as_chunks_mut::<DIGITS_PER_WORD>().0)
-        {
+        for (word, digits) in words.iter().zip(digits.as_chunks_mut::<DIGITS_PER_WORD>().0) {
             for (bytes, digit) in word.to_le_bytes().as_chunks::<2>().0.iter().zip(digits) {
                 let value = i32::from(u16::from_le_bytes(*bytes)) + carry;
                 carry = (value + 0x8000) >> 16;
@@ -100,9 +82,7 @@ impl Transform {
         // The transform has room for the longer operand and more, since it is long enough for the product.
         digits[DIGITS_PER_WORD * words.len()] += f64::from(carry);
         let mut spectrum = self.forward.make_output_vec();
-        self.forward
-            .process(&mut digits, &mut spectrum)
-            .expect("both made by this transform");
+        self.forward.process(&mut digits, &mut spectrum).expect("both made by this transform");
         spectrum
     }
 
@@ -131,9 +111,7 @@ impl Transform {
 
 /// The number modulo 2^61 - 1, where 2^64 is 8.
 fn residue(words: &[u64]) -> u64 {
-    words.iter().rev().fold(0, |residue, &word| {
-        fold(u128::from(residue) * 8 + u128::from(word))
-    })
+    words.iter().rev().fold(0, |residue, &word| fold(u128::from(residue) * 8 + u128::from(word)))
 }
 
 fn residue_product(left: u64, right: u64) -> u64 {
@@ -141,10 +119,7 @@ fn residue_product(left: u64, right: u64) -> u64 {
 }
 
 /// A number below 2^122 modulo 2^61 - 1, where 2^61 is 1.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "both halves are below 2^61"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "both halves are below 2^61")]
 fn fold(number: u128) -> u64 {
     let sum = (number as u64 & PRIME) + (number >> 61) as u64;
     if sum >= PRIME { sum - PRIME } else { sum }

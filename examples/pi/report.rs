@@ -5,8 +5,5 @@ use std::iter;
 
 pub(crate) fn chain(error: &dyn Error) -> String {
     let causes = iter::successors(Some(error), |error| (*error).source());
-    causes
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

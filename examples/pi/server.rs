@@ -10,10 +10,7 @@ use crate::service::{ComputePiService, Pi};
 
 /// Serves on `address` until ctrl-c.
 pub(crate) async fn run(address: &str) -> Result<(), Box<dyn Error>> {
-    let server = Server::new(ComputePiService::new(Pi::default()))
-        .listen(address)
-        .bind()
-        .await?;
+    let server = Server::new(ComputePiService::new(Pi::default())).listen(address).bind().await?;
     for address in server.addresses() {
         println!("listening on {address}");
     }
@@ -25,11 +22,7 @@ pub(crate) async fn run(address: &str) -> Result<(), Box<dyn Error>> {
 pub(crate) async fn run_with_client(places: &[u32]) -> Result<(), Box<dyn Error>> {
     let server = Server::new(ComputePiService::new(Pi::default()));
     let server = server.listen("tcp://127.0.0.1:0").bind().await?;
-    let address = server
-        .addresses()
-        .first()
-        .ok_or("the server has no address")?
-        .to_string();
+    let address = server.addresses().first().ok_or("the server has no address")?.to_string();
     let (done, stop) = oneshot::channel::<()>();
     let client = async {
         let outcome = client::run(&address, places).await;

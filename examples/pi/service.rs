@@ -64,10 +64,7 @@ impl Default for Pi {
 impl ComputePi for Pi {
     async fn pi(&self, digits: u32, timeout: Option<f64>) -> Result<String, PiError> {
         if digits > MAX_DIGITS {
-            return Err(PiError::TooManyDigits {
-                limit: MAX_DIGITS,
-                asked: digits,
-            });
+            return Err(PiError::TooManyDigits { limit: MAX_DIGITS, asked: digits });
         }
         let patience = match timeout {
             None => Duration::MAX,
@@ -81,9 +78,7 @@ impl ComputePi for Pi {
         match tokio::time::timeout(patience, computation.result.clone()).await {
             Ok(Some(text)) => Ok(text.as_ref().to_owned()),
             Ok(None) => Err(PiError::Failed { digits }),
-            Err(_elapsed) => Err(PiError::TimedOut {
-                seconds: patience.as_secs_f64(),
-            }),
+            Err(_elapsed) => Err(PiError::TimedOut { seconds: patience.as_secs_f64() }),
         }
     }
 }
@@ -109,11 +104,8 @@ impl Pi {
 
     fn start(&self, digits: u32) -> Computation {
         let stop = Arc::new(Stop::default());
-        let (longest, turns, seen) = (
-            Arc::clone(&self.longest),
-            Arc::clone(&self.turns),
-            Arc::clone(&stop),
-        );
+        let (longest, turns, seen) =
+            (Arc::clone(&self.longest), Arc::clone(&self.turns), Arc::clone(&stop));
         let result = async move {
             let turn = turns.acquire_owned().await.ok()?;
             let work = move || {
@@ -128,10 +120,7 @@ impl Pi {
             };
             task::spawn_blocking(work).await.ok()?
         };
-        Computation {
-            stop,
-            result: result.boxed().shared(),
-        }
+        Computation { stop, result: result.boxed().shared() }
     }
 }
 
@@ -192,13 +181,7 @@ mod tests {
     async fn senseless_arguments_are_refused() {
         let pi = Pi::default();
         let error = pi.pi(MAX_DIGITS + 1, None).await.unwrap_err();
-        assert!(matches!(
-            error,
-            PiError::TooManyDigits {
-                limit: MAX_DIGITS,
-                ..
-            }
-        ));
+        assert!(matches!(error, PiError::TooManyDigits { limit: MAX_DIGITS, .. }));
         for seconds in [-1.0, f64::NAN] {
             let error = pi.pi(5, Some(seconds)).await.unwrap_err();
             assert!(matches!(error, PiError::InvalidTimeout { .. }), "{error}");

@@ -84,9 +84,9 @@ impl Greeting {
 impl fmt::Display for Greeting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TlsAlert => {
-                f.write_str("the peer answered with a TLS alert: its port speaks TLS; use a tls:// address")
-            }
+            Self::TlsAlert => f.write_str(
+                "the peer answered with a TLS alert: its port speaks TLS; use a tls:// address",
+            ),
             Self::TlsHello => f.write_str(
                 "the peer began a TLS handshake, but this port speaks plain MessagePack-RPC; \
                  use a tcp:// address there, or listen on tls:// here",

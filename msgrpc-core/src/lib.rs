@@ -30,6 +30,8 @@ pub use calls::{CallMap, Deadline};
 pub use error::{Greeting, ProtocolError};
 pub use fault::{Fault, FaultCode, FaultFormat, encode_error, printable};
 pub use limits::Limits;
-pub use message::{Invocation, Malformed, Message, OwnedInvocation, Response, read as read_message};
+pub use message::{
+    Invocation, Malformed, Message, OwnedInvocation, Response, read as read_message,
+};
 pub use msgid::MsgId;
 pub use payload::{Payload, Raw, SHARED_BYTES};

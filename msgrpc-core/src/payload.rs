@@ -37,6 +37,7 @@ impl Payload {
     /// # Errors
     ///
     /// When its `Serialize` fails, or asks for what MessagePack cannot hold.
+    #[inline]
     pub fn encode<T: Serialize + ?Sized>(value: &T, style: Style) -> Result<Self, EncodeError> {
         let mut bytes = SmallVec::new();
         value::encode(value, style, &mut bytes)?;
@@ -44,6 +45,7 @@ impl Payload {
     }
 
     /// The payload that a buffer holds: shared from [`SHARED_BYTES`] on.
+    #[inline]
     pub fn from_buffer(buffer: SmallVec<[u8; INLINE_BYTES]>) -> Self {
         if buffer.len() >= SHARED_BYTES {
             Self(Repr::Shared(Bytes::from(buffer.into_vec())))
@@ -53,11 +55,13 @@ impl Payload {
     }
 
     /// A copy of `bytes`, which are the encoding of one value.
+    #[inline]
     pub fn copy(bytes: &[u8]) -> Self {
         Self(Repr::Own(SmallVec::from_slice(bytes)))
     }
 
     /// The shared buffer, for a large payload.
+    #[inline]
     pub fn shared(&self) -> Option<&Bytes> {
         match &self.0 {
             Repr::Own(_) => None,
@@ -69,6 +73,7 @@ impl Payload {
 impl Deref for Payload {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Repr::Own(bytes) => bytes,
@@ -103,6 +108,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The bytes.
+    #[inline]
     pub fn bytes(self) -> &'a [u8] {
         self.bytes
     }
@@ -113,6 +119,7 @@ impl<'a> Raw<'a> {
     }
 
     /// The payload to keep.
+    #[inline]
     pub fn keep(self) -> Payload {
         match self.owner {
             Some(owner) if self.bytes.len() >= SHARED_BYTES => owner.slice_ref(self.bytes).into(),

@@ -22,13 +22,7 @@ pub(crate) struct ServiceKeys {
 }
 
 impl ServiceKeys {
-    const NAMES: &[&str] = &[
-        "namespace",
-        "separator",
-        "allow_extra_args",
-        "compact",
-        "crate",
-    ];
+    const NAMES: &[&str] = &["namespace", "separator", "allow_extra_args", "compact", "crate"];
 
     /// Reads the tokens between the parentheses.
     pub(crate) fn read(tokens: TokenStream, report: &mut Report) -> Self {
@@ -130,19 +124,13 @@ impl MethodKeys {
 
 /// Whether an attribute's path is `msgrpc` or begins with it.
 pub(crate) fn is_ours(path: &Path) -> bool {
-    path.segments
-        .first()
-        .is_some_and(|segment| segment.ident == "msgrpc")
+    path.segments.first().is_some_and(|segment| segment.ident == "msgrpc")
 }
 
 /// Our attributes inside of a `#[cfg_attr(…)]`.
 pub(crate) fn conditional_keys(attr: &Attribute) -> Vec<Meta> {
     let parts = conditional_parts(attr).unwrap_or_default();
-    parts
-        .into_iter()
-        .skip(1)
-        .filter(|meta| is_ours(meta.path()))
-        .collect()
+    parts.into_iter().skip(1).filter(|meta| is_ours(meta.path())).collect()
 }
 
 /// One `key` or `key = value`.
@@ -170,15 +158,10 @@ impl Key {
             return self.twice(report);
         }
         match self.value {
-            Some(Expr::Lit(ExprLit {
-                lit: Lit::Str(text),
-                ..
-            })) => *slot = Some(text),
+            Some(Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => *slot = Some(text),
             Some(value) => {
-                report.refuse(
-                    value,
-                    format!("`{0}` takes a string: write `{0} = \"…\"`", self.name),
-                );
+                report
+                    .refuse(value, format!("`{0}` takes a string: write `{0} = \"…\"`", self.name));
             }
             None => {
                 let message = format!("`{0}` takes a string: write `{0} = \"…\"`", self.name);
@@ -188,10 +171,7 @@ impl Key {
     }
 
     fn twice(&self, report: &mut Report) {
-        report.refuse(
-            &self.name,
-            format!("`{}` is given twice: remove one", self.name),
-        );
+        report.refuse(&self.name, format!("`{}` is given twice: remove one", self.name));
     }
 
     fn unknown(&self, place: &str, known: &[&str], elsewhere: &[&str], report: &mut Report) {
@@ -208,10 +188,7 @@ impl Key {
         } else {
             format!("the keys of {place} are `{}`", known.join("`, `"))
         };
-        report.refuse(
-            &self.name,
-            format!("`{name}` is not a key of {place}: {hint}"),
-        );
+        report.refuse(&self.name, format!("`{name}` is not a key of {place}: {hint}"));
     }
 }
 
@@ -230,12 +207,10 @@ impl Parse for Key {
 
 /// The keys in `tokens`; none if they are not a list of keys.
 fn list(tokens: TokenStream, report: &mut Report) -> Punctuated<Key, Token![,]> {
-    Punctuated::parse_terminated
-        .parse2(tokens)
-        .unwrap_or_else(|mistake| {
-            report.add(mistake);
-            Punctuated::new()
-        })
+    Punctuated::parse_terminated.parse2(tokens).unwrap_or_else(|mistake| {
+        report.add(mistake);
+        Punctuated::new()
+    })
 }
 
 /// The known name that `name` is probably a misspelling of.

@@ -44,23 +44,14 @@ impl Carried {
 
     /// The text of the docs, one line per line, without the space that follows `///`.
     pub(crate) fn text(&self) -> String {
-        let lines: Vec<String> = self
-            .docs
-            .iter()
-            .filter_map(|attr| text_of(&attr.meta))
-            .collect();
-        let lines = lines
-            .iter()
-            .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+        let lines: Vec<String> = self.docs.iter().filter_map(|attr| text_of(&attr.meta)).collect();
+        let lines = lines.iter().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
         lines.collect::<Vec<_>>().join("\n").trim().to_owned()
     }
 
     /// The note of `#[deprecated]`: empty if there is none in it, `None` if it is not deprecated.
     pub(crate) fn deprecation(&self) -> Option<String> {
-        let attr = self
-            .deprecated
-            .iter()
-            .find(|attr| attr.path().is_ident("deprecated"))?;
+        let attr = self.deprecated.iter().find(|attr| attr.path().is_ident("deprecated"))?;
         if let Some(note) = text_of(&attr.meta) {
             return Some(note);
         }
@@ -82,9 +73,7 @@ pub(crate) fn conditional_parts(attr: &Attribute) -> Option<Vec<Meta>> {
     if !attr.path().is_ident("cfg_attr") {
         return None;
     }
-    let parts = attr
-        .parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
-        .ok()?;
+    let parts = attr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated).ok()?;
     Some(parts.into_iter().collect())
 }
 
@@ -96,10 +85,7 @@ fn flattened(attr: &Attribute) -> Vec<Attribute> {
     let Some((predicate, inner)) = parts.split_first() else {
         return Vec::new();
     };
-    inner
-        .iter()
-        .filter_map(|inner| with_condition(attr, predicate, inner))
-        .collect()
+    inner.iter().filter_map(|inner| with_condition(attr, predicate, inner)).collect()
 }
 
 /// The `#[cfg_attr(…)]` `attr` with other contents.
@@ -136,10 +122,7 @@ fn allow(meta: &mut Meta) {
 /// The string in `name = "string"`.
 fn text_of(meta: &Meta) -> Option<String> {
     let Meta::NameValue(MetaNameValue {
-        value: Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }),
+        value: Expr::Lit(ExprLit { lit: Lit::Str(text), .. }),
         ..
     }) = meta
     else {

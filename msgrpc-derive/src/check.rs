@@ -141,11 +141,7 @@ fn trait_keys_are_unconditional(service: &Service, report: &mut Report) {
 // --- names and keys ---
 
 fn keys_are_unconditional(method: &Method, report: &mut Report) {
-    method
-        .keys
-        .conditional
-        .iter()
-        .for_each(|meta| refuse_conditional(meta, report));
+    method.keys.conditional.iter().for_each(|meta| refuse_conditional(meta, report));
 }
 
 /// The message of the two rules above.
@@ -177,10 +173,7 @@ fn wire_name_is_not_empty(method: &Method, report: &mut Report) {
     if let Some(name) = &method.keys.name
         && name.value().is_empty()
     {
-        report.refuse(
-            name,
-            "the name on the wire is empty: write one, or remove `name`",
-        );
+        report.refuse(name, "the name on the wire is empty: write one, or remove `name`");
     }
 }
 
@@ -189,10 +182,7 @@ fn keys_go_together(method: &Method, report: &mut Report) {
     if let Some(skip) = &keys.skip
         && !keys.unsure
     {
-        report.refuse(
-            skip,
-            "a skipped method does not travel: remove `skip`, or the other keys",
-        );
+        report.refuse(skip, "a skipped method does not travel: remove `skip`, or the other keys");
     }
     if let (Some(_), Some(spawn)) = (&keys.blocking, &keys.spawn) {
         report.refuse(
@@ -270,22 +260,13 @@ fn method_has_no_where_clause(method: &Method, report: &mut Report) {
 fn method_is_plain(method: &Method, report: &mut Report) {
     let sig = &method.item.sig;
     if let Some(token) = &sig.constness {
-        report.refuse(
-            token,
-            "a method of a service runs when it is called: remove `const`",
-        );
+        report.refuse(token, "a method of a service runs when it is called: remove `const`");
     }
     if let syn::Safety::Unsafe(token) = &sig.safety {
-        report.refuse(
-            token,
-            "any peer can call a method of a service: remove `unsafe`",
-        );
+        report.refuse(token, "any peer can call a method of a service: remove `unsafe`");
     }
     if let Some(abi) = &sig.abi {
-        report.refuse(
-            abi,
-            "a method of a service is a Rust function: remove `extern`",
-        );
+        report.refuse(abi, "a method of a service is a Rust function: remove `extern`");
     }
 }
 
@@ -330,14 +311,9 @@ fn params_are_names(method: &Method, report: &mut Report) {
                     );
                 }
             }
-            Pat::Wild(wild) => report.refuse(
-                wild,
-                "callers see the names of parameters: write a name instead of `_`",
-            ),
-            pat => report.refuse(
-                pat,
-                "a parameter is a name: take patterns apart in the body",
-            ),
+            Pat::Wild(wild) => report
+                .refuse(wild, "callers see the names of parameters: write a name instead of `_`"),
+            pat => report.refuse(pat, "a parameter is a name: take patterns apart in the body"),
         }
     }
 }
@@ -359,10 +335,7 @@ fn params_are_types_that_travel(method: &Method, report: &mut Report) {
         if let Some(token) = keyword_in(&param.ty, "impl") {
             report.refuse(token, "a parameter has a type that can be decoded: write a concrete type instead of `impl`");
         } else if let Some(token) = keyword_in(&param.ty, "Self") {
-            report.refuse(
-                token,
-                "`Self` is the server and does not travel: write a concrete type",
-            );
+            report.refuse(token, "`Self` is the server and does not travel: write a concrete type");
         }
     }
 }
@@ -379,21 +352,15 @@ fn params_are_lent_for_the_call(method: &Method, report: &mut Report) {
         if let Some(lifetime) = &reference.lifetime
             && lifetime.ident == "static"
         {
-            report.refuse(
-                lifetime,
-                "a parameter is borrowed from the request: leave `'static` out",
-            );
+            report
+                .refuse(lifetime, "a parameter is borrowed from the request: leave `'static` out");
         }
     }
 }
 
 fn context_is_first(method: &Method, report: &mut Report) {
     let mut params = method.written_params();
-    let first = if method.context.is_some() {
-        params.next()
-    } else {
-        None
-    };
+    let first = if method.context.is_some() { params.next() } else { None };
     if first.is_none()
         && let Some(param) = method.params.first()
         && param.ident == "ctx"
@@ -433,10 +400,7 @@ fn required_come_before_optional(method: &Method, report: &mut Report) {
                 || !matches!(param.passing, Passing::Whole)
                 || last_segment(&param.ty).is_none());
         if before.in_option && required {
-            report.refuse(
-                &param.ident,
-                required_after_optional(&param.name(), &before.name()),
-            );
+            report.refuse(&param.ident, required_after_optional(&param.name(), &before.name()));
         }
     }
 }
@@ -470,10 +434,7 @@ fn results_are_owned(method: &Method, report: &mut Report) {
             "a result has a type that can be decoded: write a concrete type instead of `impl`",
         );
     } else if let Some(token) = keyword_in(ty, "Self") {
-        report.refuse(
-            token,
-            "`Self` is the server and does not travel: write a concrete type",
-        );
+        report.refuse(token, "`Self` is the server and does not travel: write a concrete type");
     } else if let Some(borrowed) = borrow_in(ty) {
         let written = source(ty);
         report.refuse(
@@ -489,9 +450,6 @@ fn notifications_have_no_result(method: &Method, report: &mut Report) {
         return;
     };
     if !matches!(peeled(ty), Type::Tuple(tuple) if tuple.elems.is_empty()) {
-        report.refuse(
-            ty,
-            "a notification is not answered: remove the result, or `notification`",
-        );
+        report.refuse(ty, "a notification is not answered: remove the result, or `notification`");
     }
 }

@@ -85,11 +85,7 @@ impl Method {
 
     /// The hidden constant that holds the method's descriptor: `method_add`.
     pub(crate) fn constant_ident(&self) -> Ident {
-        format_ident!(
-            "method_{}",
-            self.ident().unraw(),
-            span = proc_macro2::Span::call_site()
-        )
+        format_ident!("method_{}", self.ident().unraw(), span = proc_macro2::Span::call_site())
     }
 }
 

@@ -64,9 +64,7 @@ fn trait_in(item: TokenStream, report: &mut Report) -> Option<ItemTrait> {
 fn strip_param_attrs(function: &mut TraitItemFn) {
     for input in &mut function.sig.inputs {
         if let FnArg::Typed(param) = input {
-            param
-                .attrs
-                .retain(|attr| !crate::attr::is_ours(attr.path()));
+            param.attrs.retain(|attr| !crate::attr::is_ours(attr.path()));
         }
     }
 }
@@ -77,13 +75,8 @@ fn method(item: TraitItemFn, keys: MethodKeys, service: &ServiceKeys) -> Method 
         FnArg::Receiver(_) => None,
     });
     let mut typed = typed.peekable();
-    let context = typed
-        .next_if(|first| is_context(&first.ty))
-        .map(|first| (*first.ty).clone());
-    let params = typed
-        .enumerate()
-        .map(|(i, typed)| param(i, typed))
-        .collect();
+    let context = typed.next_if(|first| is_context(&first.ty)).map(|first| (*first.ty).clone());
+    let params = typed.enumerate().map(|(i, typed)| param(i, typed)).collect();
     Method {
         carried: Carried::of(&item.attrs),
         wire_name: wire_name(&item.sig.ident, &keys, service),
@@ -96,17 +89,11 @@ fn method(item: TraitItemFn, keys: MethodKeys, service: &ServiceKeys) -> Method 
 }
 
 fn wire_name(ident: &Ident, keys: &MethodKeys, service: &ServiceKeys) -> String {
-    let name = keys
-        .name
-        .as_ref()
-        .map_or_else(|| ident.unraw().to_string(), syn::LitStr::value);
+    let name = keys.name.as_ref().map_or_else(|| ident.unraw().to_string(), syn::LitStr::value);
     let Some(namespace) = &service.namespace else {
         return name;
     };
-    let separator = service
-        .separator
-        .as_ref()
-        .map_or_else(|| ".".to_owned(), syn::LitStr::value);
+    let separator = service.separator.as_ref().map_or_else(|| ".".to_owned(), syn::LitStr::value);
     format!("{}{separator}{name}", namespace.value())
 }
 
@@ -167,11 +154,7 @@ fn is_static_cow(ty: &Type) -> bool {
 
 fn reply(output: &ReturnType, keys: &MethodKeys) -> Reply {
     let ReturnType::Type(_, ty) = output else {
-        return if keys.notification.is_some() {
-            Reply::Nothing
-        } else {
-            Reply::Unit
-        };
+        return if keys.notification.is_some() { Reply::Nothing } else { Reply::Unit };
     };
     if keys.notification.is_some() {
         return Reply::Nothing;

@@ -31,10 +31,7 @@ impl Report {
 
     /// The mistakes as `compile_error!` invocations at their tokens.
     pub(crate) fn compile_errors(&self) -> TokenStream {
-        self.mistakes
-            .iter()
-            .map(syn::Error::to_compile_error)
-            .collect()
+        self.mistakes.iter().map(syn::Error::to_compile_error).collect()
     }
 
     /// The messages alone.

@@ -56,11 +56,8 @@ impl AcceptBackoff {
         self.failures = (self.failures + 1).min(MOST_DOUBLINGS);
         self.passed = 0;
         if self.may_warn(Instant::now()) {
-            let hint = if is_out_of_descriptors(error) {
-                "; raise the limit of open files"
-            } else {
-                ""
-            };
+            let hint =
+                if is_out_of_descriptors(error) { "; raise the limit of open files" } else { "" };
             tracing::warn!(%error, "cannot accept connections, trying again in {delay:?}{hint}");
         }
         self.pause = Some(Box::pin(sleep(delay)));
@@ -68,10 +65,7 @@ impl AcceptBackoff {
 
     /// At most once per second, so that a log does not fill up while the machine is short of everything else.
     fn may_warn(&mut self, now: Instant) -> bool {
-        if self
-            .warned
-            .is_some_and(|warned| now - warned < WARN_INTERVAL)
-        {
+        if self.warned.is_some_and(|warned| now - warned < WARN_INTERVAL) {
             return false;
         }
         self.warned = Some(now);
@@ -96,10 +90,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | Kind::PermissionDenied
             | Kind::TimedOut
     );
-    is_kind
-        || error
-            .raw_os_error()
-            .is_some_and(|code| OF_ONE_CONNECTION.contains(&code))
+    is_kind || error.raw_os_error().is_some_and(|code| OF_ONE_CONNECTION.contains(&code))
 }
 
 /// EMFILE and ENFILE, the same on every Unix.
@@ -150,18 +141,12 @@ mod tests {
         // ENETUNREACH, EPERM
         let codes = [103, 4, 71, 100, 92, 112, 64, 113, 95, 101, 1];
         let errors = codes.into_iter().map(os).collect();
-        assert!(
-            accept(&mut AcceptBackoff::default(), errors)
-                .await
-                .is_zero()
-        );
+        assert!(accept(&mut AcceptBackoff::default(), errors).await.is_zero());
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_error_that_comes_for_ever_is_waited_for_as_well() {
-        let errors = (0..=MOST_PASSED)
-            .map(|_| io::ErrorKind::ConnectionAborted.into())
-            .collect();
+        let errors = (0..=MOST_PASSED).map(|_| io::ErrorKind::ConnectionAborted.into()).collect();
         let elapsed = accept(&mut AcceptBackoff::default(), errors).await;
         assert_eq!(elapsed, FIRST_DELAY);
     }
@@ -175,11 +160,7 @@ mod tests {
         assert_eq!(elapsed.as_millis(), 5 + 10 + 20 + 40);
         let elapsed = accept(&mut backoff, (0..40).map(|_| os(24)).collect()).await;
         let doubling: u128 = (0..8).map(|n| 5 << n).sum();
-        assert_eq!(
-            elapsed.as_millis(),
-            doubling + 32 * 1000,
-            "began anew after the success"
-        );
+        assert_eq!(elapsed.as_millis(), doubling + 32 * 1000, "began anew after the success");
     }
 
     #[cfg(target_os = "linux")]

@@ -88,10 +88,7 @@ pub struct Dialer {
 impl Dialer {
     /// Connects to `address` with the default options.
     pub fn new(address: Address) -> Self {
-        Self {
-            address,
-            options: DialOptions::default(),
-        }
+        Self { address, options: DialOptions::default() }
     }
 
     /// Connects with these options.

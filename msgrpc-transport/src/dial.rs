@@ -39,9 +39,7 @@ pub async fn dial(address: &Address, options: &DialOptions) -> Result<Stream, Co
         Address::Tcp(host) => tcp::dial(address, host, options).await,
         Address::Memory(name) => memory::dial(address, name, options).await,
         Address::Tls(_) | Address::Unix(_) | Address::Udp(_) | Address::Multicast(_) => {
-            Err(ConnectError::Unsupported {
-                address: address.clone(),
-            })
+            Err(ConnectError::Unsupported { address: address.clone() })
         }
     }
 }
@@ -112,10 +110,7 @@ mod tests {
     }
 
     fn ports(ports: &[u16]) -> Vec<SocketAddr> {
-        ports
-            .iter()
-            .map(|port| SocketAddr::from(([127, 0, 0, 1], *port)))
-            .collect()
+        ports.iter().map(|port| SocketAddr::from(([127, 0, 0, 1], *port))).collect()
     }
 
     #[tokio::test(start_paused = true)]
@@ -163,9 +158,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_no_winner() {
-        assert_eq!(
-            race(ports(&[]), DELAY, connect, &mut Vec::new()).await,
-            None
-        );
+        assert_eq!(race(ports(&[]), DELAY, connect, &mut Vec::new()).await, None);
     }
 }

@@ -14,11 +14,7 @@ use crate::{Address, backoff::is_out_of_descriptors};
 #[non_exhaustive]
 pub enum ConnectError {
     /// Every address of the host failed.
-    #[error(
-        "could not connect to {address}: {}{}",
-        Reasons(attempts),
-        hint(attempts)
-    )]
+    #[error("could not connect to {address}: {}{}", Reasons(attempts), hint(attempts))]
     Failed {
         /// Where to.
         address: Address,
@@ -26,10 +22,7 @@ pub enum ConnectError {
         attempts: Vec<Attempt>,
     },
     /// The host's name was not found.
-    #[error(
-        "could not connect to {address}: the host name cannot be resolved: {}",
-        reason(source)
-    )]
+    #[error("could not connect to {address}: the host name cannot be resolved: {}", reason(source))]
     Resolve {
         /// Where to.
         address: Address,
@@ -86,10 +79,7 @@ impl ConnectError {
         address: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::Custom {
-            address: address.into(),
-            source: source.into(),
-        }
+        Self::Custom { address: address.into(), source: source.into() }
     }
 
     /// Whether trying again cannot help, because the program or its configuration must change.
@@ -107,10 +97,7 @@ pub struct Attempt {
 
 impl Attempt {
     pub(crate) fn begun(address: SocketAddr) -> Self {
-        Self {
-            address,
-            error: None,
-        }
+        Self { address, error: None }
     }
 
     pub(crate) fn fail(&mut self, error: io::Error) {
@@ -153,10 +140,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// The host's name was not found.
-    #[error(
-        "cannot listen on {address}: the host name cannot be resolved: {}",
-        reason(source)
-    )]
+    #[error("cannot listen on {address}: the host name cannot be resolved: {}", reason(source))]
     Resolve {
         /// Where.
         address: Address,
@@ -220,9 +204,7 @@ fn refusal(address: &Address, error: &io::Error) -> String {
         }
         io::ErrorKind::PermissionDenied if address.port().is_some_and(|port| port < 1024) => {
             let text = address.to_string();
-            let place = text
-                .rsplit_once(':')
-                .map_or(text.as_str(), |(place, _)| place);
+            let place = text.rsplit_once(':').map_or(text.as_str(), |(place, _)| place);
             format!("{reason}; ports below 1024 need privileges, try {place}:8000")
         }
         _ if is_out_of_descriptors(error) => {
@@ -263,9 +245,7 @@ fn reason(error: &io::Error) -> String {
 /// The system's own words begin with a capital; ours stand within a sentence.
 fn in_lower_case(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 #[cfg(test)]
@@ -278,36 +258,22 @@ mod tests {
             error: Some(error),
         });
         let address = "tcp://localhost:1".parse().unwrap();
-        ConnectError::Failed {
-            address,
-            attempts: attempts.collect(),
-        }
-        .to_string()
+        ConnectError::Failed { address, attempts: attempts.collect() }.to_string()
     }
 
     fn refused(address: &str, kind: io::ErrorKind) -> String {
-        BindError::Io {
-            address: address.parse().unwrap(),
-            source: kind.into(),
-        }
-        .to_string()
+        BindError::Io { address: address.parse().unwrap(), source: kind.into() }.to_string()
     }
 
     #[test]
     fn each_address_is_named_with_its_reason() {
         use io::ErrorKind as Kind;
-        let two = failed(vec![
-            Kind::ConnectionRefused.into(),
-            Kind::NetworkUnreachable.into(),
-        ]);
+        let two = failed(vec![Kind::ConnectionRefused.into(), Kind::NetworkUnreachable.into()]);
         let expected = "could not connect to tcp://localhost:1: 127.0.0.1:1: connection refused; \
                         127.0.0.1:2: network unreachable. Is the server running?";
         assert_eq!(two, expected);
         let none = failed(vec![Kind::HostUnreachable.into()]);
-        assert_eq!(
-            none,
-            "could not connect to tcp://localhost:1: 127.0.0.1:1: host unreachable"
-        );
+        assert_eq!(none, "could not connect to tcp://localhost:1: 127.0.0.1:1: host unreachable");
     }
 
     #[cfg(target_os = "linux")]

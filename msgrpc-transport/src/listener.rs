@@ -42,32 +42,21 @@ impl Listener {
         match address {
             Address::Tcp(host) => {
                 let (listening, address) = tcp::Listening::bind(address, host, options).await?;
-                Ok(Self {
-                    kind: Kind::Tcp(listening),
-                    address,
-                })
+                Ok(Self { kind: Kind::Tcp(listening), address })
             }
             Address::Memory(name) => {
                 let listening = memory::Listening::bind(name, options)?;
-                Ok(Self {
-                    kind: Kind::Memory(listening),
-                    address: address.clone(),
-                })
+                Ok(Self { kind: Kind::Memory(listening), address: address.clone() })
             }
             Address::Tls(_) | Address::Unix(_) | Address::Udp(_) | Address::Multicast(_) => {
-                Err(BindError::Unsupported {
-                    address: address.clone(),
-                })
+                Err(BindError::Unsupported { address: address.clone() })
             }
         }
     }
 
     /// Listens by a transport of your own; `address` is what [`address`](Self::address) returns, for logs.
     pub fn custom(address: Address, accept: impl Accept) -> Self {
-        Self {
-            kind: Kind::Custom(Custom::Idle(Box::new(accept))),
-            address,
-        }
+        Self { kind: Kind::Custom(Custom::Idle(Box::new(accept))), address }
     }
 
     /// Waits for the next connection.

@@ -44,11 +44,7 @@ impl Listening {
             return Err(BindError::NameTaken { address });
         }
         listeners.insert(name.clone(), sender);
-        Ok(Self {
-            address,
-            name,
-            queue,
-        })
+        Ok(Self { address, name, queue })
     }
 
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
@@ -71,13 +67,8 @@ pub(crate) async fn dial(
     name: &MemoryName,
     options: &DialOptions,
 ) -> Result<Stream, ConnectError> {
-    let refused = || ConnectError::Refused {
-        address: address.clone(),
-    };
-    let queue = listeners()
-        .get(name.as_str())
-        .cloned()
-        .ok_or_else(refused)?;
+    let refused = || ConnectError::Refused { address: address.clone() };
+    let queue = listeners().get(name.as_str()).cloned().ok_or_else(refused)?;
     let (near, far) = duplex(BUFFER_BYTES);
     match within(options.connect_timeout, queue.send(far)).await {
         Ok(Ok(())) => Ok(Stream::new(near, Peer::memory(), address.clone())),
@@ -85,11 +76,7 @@ pub(crate) async fn dial(
         Ok(Err(_closed)) => Err(refused()),
         Err(timeout) => {
             let (address, attempts) = (address.clone(), Vec::new());
-            Err(ConnectError::TimedOut {
-                address,
-                timeout,
-                attempts,
-            })
+            Err(ConnectError::TimedOut { address, timeout, attempts })
         }
     }
 }

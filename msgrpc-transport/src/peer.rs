@@ -34,9 +34,7 @@ impl Peer {
 
     /// A peer that a custom transport names itself, as in `child 4711`.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        Self {
-            kind: Kind::Named(name.into()),
-        }
+        Self { kind: Kind::Named(name.into()) }
     }
 
     /// The address and port of the peer; `None` unless it is an internet socket.
@@ -50,9 +48,7 @@ impl Peer {
 
 impl From<SocketAddr> for Peer {
     fn from(address: SocketAddr) -> Self {
-        Self {
-            kind: Kind::Socket(address),
-        }
+        Self { kind: Kind::Socket(address) }
     }
 }
 

@@ -14,15 +14,9 @@ use crate::HostPort;
 pub(crate) async fn resolve(host: &HostPort) -> io::Result<Vec<SocketAddr>> {
     let mut seen = HashSet::new();
     let found = lookup_host((host.host(), host.port())).await?;
-    let found: Vec<_> = found
-        .filter(|address| seen.insert(*address))
-        .take(MOST)
-        .collect();
+    let found: Vec<_> = found.filter(|address| seen.insert(*address)).take(MOST).collect();
     if found.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the name has no address",
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
     }
     Ok(interleave(found))
 }
@@ -33,9 +27,8 @@ fn interleave(found: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = found.first().copied() else {
         return found;
     };
-    let (same, other): (Vec<_>, Vec<_>) = found
-        .into_iter()
-        .partition(|address| address.is_ipv4() == first.is_ipv4());
+    let (same, other): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|address| address.is_ipv4() == first.is_ipv4());
     let mut other = other.into_iter();
     let mut order = Vec::new();
     for address in same {

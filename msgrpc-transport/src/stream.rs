@@ -55,11 +55,7 @@ impl Stream {
         peer: Peer,
         local: Address,
     ) -> Self {
-        Self {
-            kind: Kind::Boxed(Box::new(io)),
-            peer,
-            local,
-        }
+        Self { kind: Kind::Boxed(Box::new(io)), peer, local }
     }
 
     /// Takes a connected TCP socket and sets `TCP_NODELAY`: writes are gathered by the driver, so the kernel need
@@ -67,11 +63,7 @@ impl Stream {
     pub(crate) fn tcp(socket: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         let local = Address::Tcp(HostPort::from(socket.local_addr()?));
-        Ok(Self {
-            kind: Kind::Tcp(tcp::Halves::new(socket)),
-            peer: peer.into(),
-            local,
-        })
+        Ok(Self { kind: Kind::Tcp(tcp::Halves::new(socket)), peer: peer.into(), local })
     }
 
     /// Reads into the spare capacity of `buffer`, which the caller has reserved, and returns how many bytes came.
@@ -140,9 +132,9 @@ impl Stream {
     /// `None` where reading and writing share a state machine: TLS, memory and custom streams.
     pub fn direct(&self) -> Option<DirectWriter> {
         match &self.kind {
-            Kind::Tcp(halves) => Some(DirectWriter {
-                kind: DirectKind::Tcp(Arc::clone(halves.writer())),
-            }),
+            Kind::Tcp(halves) => {
+                Some(DirectWriter { kind: DirectKind::Tcp(Arc::clone(halves.writer())) })
+            }
             Kind::Boxed(_) => None,
         }
     }

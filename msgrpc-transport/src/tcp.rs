@@ -36,10 +36,7 @@ pub(crate) struct Halves {
 impl Halves {
     pub(crate) fn new(socket: TcpStream) -> Self {
         let (read, write) = socket.into_split();
-        Self {
-            read,
-            write: Arc::new(write),
-        }
+        Self { read, write: Arc::new(write) }
     }
 
     pub(crate) fn poll_read(
@@ -116,11 +113,7 @@ pub(crate) async fn dial(
         Ok(Ok(Some(stream))) => Ok(stream),
         Ok(Ok(None)) => Err(ConnectError::Failed { address, attempts }),
         Ok(Err(source)) => Err(ConnectError::Resolve { address, source }),
-        Err(timeout) => Err(ConnectError::TimedOut {
-            address,
-            timeout,
-            attempts,
-        }),
+        Err(timeout) => Err(ConnectError::TimedOut { address, timeout, attempts }),
     }
 }
 
@@ -142,23 +135,16 @@ impl Listening {
         host: &HostPort,
         options: &ListenOptions,
     ) -> Result<(Self, Address), BindError> {
-        let failed = |source| BindError::Io {
-            address: address.clone(),
-            source,
-        };
-        let found = resolve(host).await.map_err(|source| BindError::Resolve {
-            address: address.clone(),
-            source,
-        })?;
+        let failed = |source| BindError::Io { address: address.clone(), source };
+        let found = resolve(host)
+            .await
+            .map_err(|source| BindError::Resolve { address: address.clone(), source })?;
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for socket_address in found {
             match listen(socket_address, options.backlog) {
                 Ok(listener) => {
                     let local = HostPort::from(listener.local_addr().map_err(failed)?);
-                    let listening = Self {
-                        listener,
-                        backoff: AcceptBackoff::default(),
-                    };
+                    let listening = Self { listener, backoff: AcceptBackoff::default() };
                     return Ok((listening, Address::Tcp(local)));
                 }
                 // An address that the machine does not have (IPv6 switched off) says less than any other reason.
@@ -183,11 +169,7 @@ impl Listening {
 }
 
 fn listen(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()
-    } else {
-        TcpSocket::new_v6()
-    }?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A server that restarts gets its port back though old connections still fade out. On Windows the option would
     // let another process take the port away.
     #[cfg(not(windows))]

@@ -17,9 +17,7 @@ fn address(text: &str) -> Address {
 }
 
 async fn bind(text: &str) -> Listener {
-    Listener::bind(&address(text), &ListenOptions::default())
-        .await
-        .expect("the name is free")
+    Listener::bind(&address(text), &ListenOptions::default()).await.expect("the name is free")
 }
 
 async fn write(stream: &mut Stream, bytes: &[u8]) {
@@ -29,20 +27,14 @@ async fn write(stream: &mut Stream, bytes: &[u8]) {
 
 async fn read_to_end(stream: &mut Stream) -> BytesMut {
     let mut buffer = BytesMut::new();
-    while poll_fn(|cx| stream.poll_read(cx, &mut buffer))
-        .await
-        .expect("memory never fails")
-        > 0
-    {}
+    while poll_fn(|cx| stream.poll_read(cx, &mut buffer)).await.expect("memory never fails") > 0 {}
     buffer
 }
 
 #[tokio::test]
 async fn a_stream_in_memory_reads_writes_and_ends() {
     let mut listener = bind("memory://reads-writes-ends").await;
-    let mut client = dial(listener.address(), &DialOptions::default())
-        .await
-        .unwrap();
+    let mut client = dial(listener.address(), &DialOptions::default()).await.unwrap();
     let mut server = listener.accept().await;
     write(&mut client, b"question").await;
     poll_fn(|cx| client.poll_shutdown(cx)).await.unwrap();
@@ -69,9 +61,7 @@ async fn a_name_is_had_once_and_free_after_its_listener() {
 
 #[tokio::test]
 async fn connecting_to_nobody_is_refused() {
-    let error = dial(&address("memory://nobody"), &DialOptions::default())
-        .await
-        .unwrap_err();
+    let error = dial(&address("memory://nobody"), &DialOptions::default()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "could not connect to memory://nobody: nobody listens there. Is the server running?"
@@ -82,9 +72,7 @@ async fn connecting_to_nobody_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_full_queue_makes_clients_wait_and_time_out() {
     let place = address("memory://full-queue");
-    let mut listener = Listener::bind(&place, &ListenOptions::default().backlog(1))
-        .await
-        .unwrap();
+    let mut listener = Listener::bind(&place, &ListenOptions::default().backlog(1)).await.unwrap();
     let options = DialOptions::default().connect_timeout(Duration::from_millis(100));
     let _first = dial(&place, &options).await.unwrap();
     assert_eq!(
@@ -99,16 +87,11 @@ async fn a_full_queue_makes_clients_wait_and_time_out() {
 #[tokio::test]
 async fn a_listener_that_is_dropped_refuses_those_who_wait() {
     let place = address("memory://dropped");
-    let listener = Listener::bind(&place, &ListenOptions::default().backlog(1))
-        .await
-        .unwrap();
+    let listener = Listener::bind(&place, &ListenOptions::default().backlog(1)).await.unwrap();
     let options = DialOptions::default();
     let mut first = dial(&place, &options).await.unwrap();
     let (second, ()) = tokio::join!(dial(&place, &options), async { drop(listener) });
-    assert!(
-        matches!(second, Err(ConnectError::Refused { .. })),
-        "{second:?}"
-    );
+    assert!(matches!(second, Err(ConnectError::Refused { .. })), "{second:?}");
     assert_eq!(read_to_end(&mut first).await, b""[..]);
 }
 
@@ -151,9 +134,7 @@ async fn a_custom_listener_loses_no_connection_when_an_accept_is_given_up() {
     assert_eq!(server.peer().to_string(), "shaker");
     write(&mut server, b"hello").await;
     let mut greeting = [0; 5];
-    tokio::io::AsyncReadExt::read_exact(&mut near, &mut greeting)
-        .await
-        .unwrap();
+    tokio::io::AsyncReadExt::read_exact(&mut near, &mut greeting).await.unwrap();
     assert_eq!(&greeting, b"hello");
 
     let (_near, far) = duplex(64);

@@ -12,11 +12,8 @@ use msgrpc_transport::{
 };
 
 async fn bind(text: &str) -> Result<Listener, BindError> {
-    Listener::bind(
-        &text.parse().expect("the test's address is good"),
-        &ListenOptions::default(),
-    )
-    .await
+    Listener::bind(&text.parse().expect("the test's address is good"), &ListenOptions::default())
+        .await
 }
 
 async fn connect(address: &Address) -> Result<Stream, ConnectError> {
@@ -71,18 +68,10 @@ async fn both_sides_read_what_the_other_wrote() {
 #[tokio::test]
 async fn both_sides_know_their_own_and_the_others_address() {
     let (client, server) = pair().await;
-    let Address::Tcp(local) = client.local() else {
-        panic!("not TCP")
-    };
+    let Address::Tcp(local) = client.local() else { panic!("not TCP") };
     assert_eq!(server.peer().to_string(), local.to_string());
-    assert_eq!(
-        client.local().to_string(),
-        format!("tcp://{}", server.peer())
-    );
-    assert_eq!(
-        server.local().to_string(),
-        format!("tcp://{}", client.peer())
-    );
+    assert_eq!(client.local().to_string(), format!("tcp://{}", server.peer()));
+    assert_eq!(server.local().to_string(), format!("tcp://{}", client.peer()));
 }
 
 #[tokio::test]
@@ -124,9 +113,7 @@ async fn a_direct_writer_would_block_when_the_peer_does_not_read_and_the_stream_
 #[tokio::test]
 async fn many_large_slices_arrive_in_order_at_a_slow_reader() {
     let (mut client, mut server) = pair().await;
-    let parts: Vec<Bytes> = (0..100_u8)
-        .map(|n| Bytes::from(vec![n; 64 * 1024]))
-        .collect();
+    let parts: Vec<Bytes> = (0..100_u8).map(|n| Bytes::from(vec![n; 64 * 1024])).collect();
     let write = async {
         let mut rest = parts.clone();
         while !rest.is_empty() {
@@ -156,10 +143,7 @@ async fn many_large_slices_arrive_in_order_at_a_slow_reader() {
         }
     };
     let ((), received) = tokio::join!(write, slow_read);
-    assert!(
-        received == parts.concat(),
-        "bytes were lost or changed places"
-    );
+    assert!(received == parts.concat(), "bytes were lost or changed places");
 }
 
 #[tokio::test]
@@ -170,10 +154,7 @@ async fn a_half_closed_stream_still_reads_though_a_direct_writer_exists() {
     shutdown(&mut client).await.unwrap();
     shutdown(&mut client).await.expect("closing twice is fine");
     assert_eq!(read_to_end(&mut server).await.unwrap(), b"question"[..]);
-    assert_eq!(
-        write_at_once(&writer, b"more").unwrap_err().kind(),
-        io::ErrorKind::BrokenPipe
-    );
+    assert_eq!(write_at_once(&writer, b"more").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 
     write_all(&mut server, b"answer").await.unwrap();
     drop(server);
@@ -191,10 +172,7 @@ async fn dropping_the_stream_delivers_what_was_written_and_ends_it_though_a_dire
     };
     let ((), received) = tokio::join!(write, read_to_end(&mut server));
     assert_eq!(received.unwrap(), sent);
-    assert_eq!(
-        write_at_once(&writer, b"late").unwrap_err().kind(),
-        io::ErrorKind::BrokenPipe
-    );
+    assert_eq!(write_at_once(&writer, b"late").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
 #[tokio::test]
@@ -215,9 +193,7 @@ async fn a_refused_connection_names_the_address_and_asks_for_the_server() {
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_said_to_be_the_reason() {
     // Reserved for this (RFC 6761): no resolver knows it.
-    let error = connect(&"tcp://nobody.invalid:1".parse().unwrap())
-        .await
-        .unwrap_err();
+    let error = connect(&"tcp://nobody.invalid:1".parse().unwrap()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Resolve { .. }), "{error}");
     let expected =
         "could not connect to tcp://nobody.invalid:1: the host name cannot be resolved: ";
@@ -255,14 +231,9 @@ async fn a_name_stands_for_the_address_that_can_be_had() {
     let mut listener = bind("tcp://localhost:0").await.unwrap();
     let port = listener.address().port().unwrap();
     assert_ne!(port, 0);
-    let client = connect(&format!("tcp://localhost:{port}").parse().unwrap())
-        .await
-        .unwrap();
+    let client = connect(&format!("tcp://localhost:{port}").parse().unwrap()).await.unwrap();
     let server = listener.accept().await;
-    assert_eq!(
-        server.local().to_string(),
-        format!("tcp://{}", client.peer())
-    );
+    assert_eq!(server.local().to_string(), format!("tcp://{}", client.peer()));
 }
 
 #[tokio::test]
@@ -273,10 +244,7 @@ async fn ipv6_works_where_the_machine_has_it() {
     };
     let client = connect(listener.address()).await.unwrap();
     let server = listener.accept().await;
-    assert_eq!(
-        client.local().to_string(),
-        format!("tcp://{}", server.peer())
-    );
+    assert_eq!(client.local().to_string(), format!("tcp://{}", server.peer()));
     assert!(client.peer().to_string().starts_with("[::1]:"));
 }
 
@@ -308,10 +276,7 @@ async fn an_accept_that_was_given_up_loses_no_connection() {
     }
     let client = connect(listener.address()).await.unwrap();
     let server = listener.accept().await;
-    assert_eq!(
-        client.local().to_string(),
-        format!("tcp://{}", server.peer())
-    );
+    assert_eq!(client.local().to_string(), format!("tcp://{}", server.peer()));
 }
 
 #[tokio::test]
@@ -325,15 +290,9 @@ async fn schemes_that_come_later_say_so() {
     for (text, what) in texts {
         let reason = format!("{what} not supported by this version yet; use tcp:// or memory://");
         let error = connect(&text.parse().unwrap()).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("could not connect to {text}: {reason}")
-        );
+        assert_eq!(error.to_string(), format!("could not connect to {text}: {reason}"));
         assert!(error.is_permanent());
         let error = bind(text).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("cannot listen on {text}: {reason}")
-        );
+        assert_eq!(error.to_string(), format!("cannot listen on {text}: {reason}"));
     }
 }

@@ -59,7 +59,9 @@ impl Dispatcher {
         };
         let mut running = Running::new(&self.services, invocation);
         // Whoever takes it over polls it again at once, with its own waker.
-        if let Poll::Ready(outcome) = Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop())) {
+        if let Poll::Ready(outcome) =
+            Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()))
+        {
             if msgid.is_none() {
                 self.lane.leave();
             }

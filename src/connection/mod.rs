@@ -189,22 +189,23 @@ impl Connection {
     /// What became of a call; `waker` is told when it is known.
     pub(crate) fn poll_settled(&self, msgid: MsgId, waker: &Waker) -> Poll<Settled> {
         let mut state = self.lock();
-        match state.outbound.slot(msgid) {
-            Some(Parked { settled: Some(_), .. }) => {}
-            Some(parked) => {
+        // A call that its own future waits for is in the map until it is collected here.
+        let Some(parked) = state.outbound.slot(msgid) else {
+            return Poll::Ready(Settled::Closed { sent: true });
+        };
+        match parked.settled.take() {
+            Some(settled) => {
+                state.outbound.release_slot(msgid);
+                Poll::Ready(settled)
+            }
+            None => {
                 match &mut parked.waker {
                     Some(parked) => parked.clone_from(waker),
                     none => *none = Some(waker.clone()),
                 }
-                return Poll::Pending;
+                Poll::Pending
             }
-            None => {}
         }
-        let parked = state.outbound.collect(msgid);
-        drop(state);
-        let settled = parked.and_then(|parked| parked.settled);
-        // A call that its own future waits for is in the map until it is collected here.
-        Poll::Ready(settled.unwrap_or(Settled::Closed { sent: true }))
     }
 
     /// The future of a call is gone.
@@ -321,7 +322,9 @@ impl Connection {
 
     /// Wakes the driver, unless it is about to run.
     fn wake_driver(&self, mut state: MutexGuard<'_, State>) {
-        if !state.scheduled && let Some(driver) = state.driver.clone() {
+        if !state.scheduled
+            && let Some(driver) = state.driver.clone()
+        {
             state.scheduled = true;
             drop(state);
             driver.wake();

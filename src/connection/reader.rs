@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use msgrpc_core::connection::{Event, Inbound, Overflow};
+use msgrpc_core::connection::{Event, Inbound};
 use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolError};
 use msgrpc_transport::Stream;
 
@@ -83,7 +83,7 @@ impl Reader {
         cx: &mut Context<'_>,
     ) -> Result<Progress, CloseReason> {
         let handled = self.handle_batch(connection, dispatcher);
-        let woken = self.deliver(connection)?;
+        let woken = self.deliver(connection);
         if handled? > 0 || woken > 0 {
             return Ok(Progress::Batch { woken });
         }
@@ -125,13 +125,15 @@ impl Reader {
         connection: &Connection,
         dispatcher: &mut Dispatcher,
     ) -> Result<usize, CloseReason> {
-        let mut full = is_full(connection);
+        let mut room = Room::of(connection);
         let mut handled = 0;
-        while handled < BATCH && !full && let Some(invocation) = self.backlog.pop_front() {
+        while handled < BATCH
+            && !room.is_full(connection)
+            && let Some(invocation) = self.backlog.pop_front()
+        {
             self.backlog_bytes -= invocation.frame_bytes();
             handled += 1;
-            run(connection, dispatcher, invocation, &mut self.answers);
-            full = connection.at_work() >= connection.limits.requests_at_work;
+            self.run(connection, dispatcher, invocation, &mut room);
         }
         while handled < BATCH && !self.must_pause(connection) {
             let event = match self.inbound.poll_event() {
@@ -153,11 +155,10 @@ impl Reader {
                 }
                 Event::Invocation(invocation) => {
                     let invocation = invocation.keep();
-                    if full || !self.backlog.is_empty() {
+                    if room.is_full(connection) || !self.backlog.is_empty() {
                         self.hold_back(connection, invocation)?;
                     } else {
-                        run(connection, dispatcher, invocation, &mut self.answers);
-                        full = connection.at_work() >= connection.limits.requests_at_work;
+                        self.run(connection, dispatcher, invocation, &mut room);
                     }
                 }
                 Event::Malformed(malformed) => {
@@ -171,9 +172,9 @@ impl Reader {
     }
 
     /// Queues what a batch brought about, under one lock, and wakes those who wait for it.
-    fn deliver(&mut self, connection: &Connection) -> Result<usize, CloseReason> {
+    fn deliver(&mut self, connection: &Connection) -> usize {
         if self.answers.is_empty() && self.settled.is_empty() {
-            return Ok(0);
+            return 0;
         }
         let mut state = connection.lock();
         for (msgid, outcome) in self.answers.drain(..) {
@@ -188,13 +189,28 @@ impl Reader {
         let woken = self.woken.len();
         // With one caller woken, that one writes by itself; several are gathered into one write.
         state.gathering |= woken > 1;
-        let overflow = state.outbound.overflow();
         drop(state);
         self.woken.drain(..).for_each(Waker::wake);
-        if overflow == Overflow::Broken {
-            return Err(CloseReason::Overloaded("it does not take its answers"));
+        woken
+    }
+
+    /// Starts a request; its outcome is queued with this batch if it is ready at once.
+    fn run(
+        &mut self,
+        connection: &Connection,
+        dispatcher: &mut Dispatcher,
+        invocation: OwnedInvocation,
+        room: &mut Room,
+    ) {
+        let msgid = invocation.msgid();
+        if let Poll::Ready(outcome) = dispatcher.start(invocation)
+            && let Some(msgid) = msgid
+        {
+            let outcome = connection.encode(outcome);
+            let (Ok(payload) | Err(payload)) = &outcome;
+            room.bytes = room.bytes.saturating_sub(payload.len());
+            self.answers.push((msgid, outcome));
         }
-        Ok(woken)
     }
 
     /// Keeps a request or notification until it may be started.
@@ -212,6 +228,9 @@ impl Reader {
         // We read on only because we wait for answers of this peer ourselves.
         if invocation.msgid().is_none() {
             return Err(CloseReason::Overloaded("a notification could not be kept"));
+        }
+        if connection.lock().outbound.is_overflowing() {
+            return Err(CloseReason::Overloaded("it does not take its answers"));
         }
         let text = format!("{} requests are at work on this connection", connection.at_work());
         self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));
@@ -255,24 +274,19 @@ impl Reader {
     }
 }
 
-/// Whether no more requests may be started.
-fn is_full(connection: &Connection) -> bool {
-    connection.at_work() >= connection.limits.requests_at_work
-        || connection.lock().outbound.overflow() != Overflow::None
+/// What the answers of one batch may still grow to.
+struct Room {
+    bytes: usize,
 }
 
-/// Starts a request; its outcome goes to `answers` if it is ready at once.
-fn run(
-    connection: &Connection,
-    dispatcher: &mut Dispatcher,
-    invocation: OwnedInvocation,
-    answers: &mut Vec<(MsgId, Result<Payload, Payload>)>,
-) {
-    let msgid = invocation.msgid();
-    if let Poll::Ready(outcome) = dispatcher.start(invocation)
-        && let Some(msgid) = msgid
-    {
-        answers.push((msgid, connection.encode(outcome)));
+impl Room {
+    fn of(connection: &Connection) -> Self {
+        Self { bytes: connection.lock().outbound.room() }
+    }
+
+    /// Whether no more requests may be started.
+    fn is_full(&self, connection: &Connection) -> bool {
+        self.bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Instant;
 use msgrpc_core::connection::Chunk;
 use msgrpc_transport::Stream;
 
-use super::alarm::now;
 use super::Connection;
+use super::alarm::now;
 
 /// Parts that leave in one write, at most.
 pub(super) const SLICES: usize = 16;

@@ -161,13 +161,31 @@ impl<T> CallMap<T> {
     {
         let index = self.index(msgid);
         match self.state(msgid)? {
-            State::Settled => self.free(index).map(|slot| slot.value),
-            State::TimedOut => {
-                let slot = self.slots[index].as_mut()?;
-                slot.state = State::Forgotten;
-                Some(std::mem::take(&mut slot.value))
+            State::Settled | State::TimedOut => {
+                let value = std::mem::take(&mut self.slots[index].as_mut()?.value);
+                self.release(msgid);
+                Some(value)
             }
             State::Pending | State::Forgotten => None,
+        }
+    }
+
+    /// Drops the value of a call that is settled or timed out; the msgid of the latter stays reserved.
+    #[inline]
+    pub fn release(&mut self, msgid: MsgId)
+    where
+        T: Default,
+    {
+        let index = self.index(msgid);
+        match self.state(msgid) {
+            Some(State::Settled) => self.free(index),
+            Some(State::TimedOut) => {
+                if let Some(slot) = &mut self.slots[index] {
+                    slot.state = State::Forgotten;
+                    slot.value = T::default();
+                }
+            }
+            _ => {}
         }
     }
 
@@ -215,7 +233,7 @@ impl<T> CallMap<T> {
                         self.given_up -= 1;
                         slot.become_settled();
                     }
-                    State::Forgotten => drop(self.free(index)),
+                    State::Forgotten => self.free(index),
                     State::Settled => {}
                 }
             } else {
@@ -239,7 +257,7 @@ impl<T> CallMap<T> {
                     self.given_up -= 1;
                     slot.become_settled();
                 }
-                State::Forgotten => drop(self.free(index)),
+                State::Forgotten => self.free(index),
                 State::Settled => {}
             }
         }
@@ -283,13 +301,14 @@ impl<T> CallMap<T> {
         msgid.0 as usize & self.slots.len().wrapping_sub(1)
     }
 
-    fn free(&mut self, index: usize) -> Option<Slot<T>> {
-        let slot = self.slots[index].take()?;
-        self.used -= 1;
-        if slot.state == State::Forgotten {
-            self.given_up -= 1;
+    fn free(&mut self, index: usize) {
+        if let Some(slot) = &self.slots[index] {
+            self.used -= 1;
+            if slot.state == State::Forgotten {
+                self.given_up -= 1;
+            }
+            self.slots[index] = None;
         }
-        Some(slot)
     }
 
     /// Doubles the table. Ids that differed in their low bits differ in one bit more as well.

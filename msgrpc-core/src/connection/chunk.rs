@@ -6,24 +6,34 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use crate::payload::Payload;
 
-/// A queue of bytes: `segments`, then `tail`.
+/// A queue of bytes: `segments`, then `tail` from `written` on.
 #[derive(Debug, Default)]
 pub struct Chunk {
     segments: VecDeque<Bytes>,
-    tail: BytesMut,
+    tail: Vec<u8>,
+    /// Bytes of `tail` that were written: `written <= tail.len()`, and 0 while there are segments.
+    written: usize,
 }
 
 impl Chunk {
     /// Appends a copy of `bytes`.
+    #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
     }
 
+    /// The buffer that small writes are gathered in.
+    #[inline]
+    pub(crate) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
     /// Appends a payload: a large one by reference.
+    #[inline]
     pub(crate) fn push_payload(&mut self, payload: &Payload) {
         match payload.shared() {
             Some(shared) => {
@@ -37,12 +47,13 @@ impl Chunk {
     /// Appends all of `later`, which is left empty.
     pub(crate) fn append(&mut self, later: &mut Self) {
         if later.segments.is_empty() {
-            self.push(&later.tail);
-            later.tail.clear();
+            self.push(later.unwritten_tail());
+            later.clear_tail();
         } else {
             self.seal();
             self.segments.append(&mut later.segments);
             std::mem::swap(&mut self.tail, &mut later.tail);
+            std::mem::swap(&mut self.written, &mut later.written);
         }
     }
 
@@ -56,16 +67,15 @@ impl Chunk {
             count -= first.len();
             self.segments.pop_front();
         }
-        if count < self.tail.len() {
-            self.tail.advance(count);
-        } else {
-            self.tail.clear();
+        self.written += count;
+        if self.written >= self.tail.len() {
+            self.clear_tail();
         }
     }
 
     /// Fills `slices` with the first parts and returns how many there are.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let tail = Some(&self.tail[..]).filter(|tail| !tail.is_empty());
+        let tail = Some(self.unwritten_tail()).filter(|tail| !tail.is_empty());
         let parts = self.segments.iter().map(|segment| &segment[..]).chain(tail);
         let mut count = 0;
         for (slice, part) in slices.iter_mut().zip(parts) {
@@ -85,7 +95,7 @@ impl Chunk {
         const KEPT_BYTES: usize = 256;
         if self.is_empty() {
             if self.tail.capacity() > KEPT_BYTES {
-                self.tail = BytesMut::new();
+                self.tail = Vec::new();
             }
             self.segments.shrink_to(0);
         }
@@ -94,7 +104,18 @@ impl Chunk {
     /// Closes the tail, so that a segment can follow it.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            self.segments.push_back(self.tail.split().freeze());
+            let mut tail = Bytes::from(std::mem::take(&mut self.tail));
+            tail.advance(std::mem::take(&mut self.written));
+            self.segments.push_back(tail);
         }
+    }
+
+    fn unwritten_tail(&self) -> &[u8] {
+        self.tail.get(self.written..).unwrap_or_default()
+    }
+
+    fn clear_tail(&mut self) {
+        self.tail.clear();
+        self.written = 0;
     }
 }

@@ -14,7 +14,7 @@ pub use chunk::Chunk;
 pub use event::Event;
 pub use inbound::Inbound;
 pub use line::Ticket;
-pub use outbound::{Admission, Outbound, Overflow};
+pub use outbound::{Admission, Outbound};
 
 #[cfg(test)]
 mod tests;

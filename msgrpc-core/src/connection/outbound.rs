@@ -11,7 +11,7 @@ use super::chunk::Chunk;
 use super::line::{Line, Ticket};
 use crate::calls::{CallMap, Deadline};
 use crate::limits::Limits;
-use crate::message::Head;
+use crate::message::{notification_head, request_head, response_head};
 use crate::msgid::MsgId;
 use crate::payload::Payload;
 
@@ -40,18 +40,6 @@ pub enum Admission {
     Now,
     /// It waits its turn.
     Wait(Ticket),
-}
-
-/// Answers that the peer does not take, against [`Limits::output_bytes`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// Below the mark.
-    None,
-    /// Over it: no more requests are started.
-    Full,
-    /// Over twice the mark: the connection ends.
-    Broken,
 }
 
 impl<S: Default> Outbound<S> {
@@ -102,22 +90,22 @@ impl<S: Default> Outbound<S> {
         slot: S,
     ) -> MsgId {
         let msgid = self.calls.insert(slot, deadline, self.queued);
-        self.push(&Head::request(msgid, method), params);
+        self.push(|out| request_head(out, msgid, method), params);
         msgid
     }
 
     /// Queues a notification (W2).
     pub fn notify(&mut self, method: &str, params: &Payload) {
-        self.push(&Head::notification(method), params);
+        self.push(|out| notification_head(out, method), params);
     }
 
     /// Queues an answer (W2): with an error the result is nil (W8).
     pub fn reply(&mut self, msgid: MsgId, outcome: Result<&Payload, &Payload>) {
         let start = self.queued;
         match outcome {
-            Ok(result) => self.push(&Head::response(msgid, false), result),
+            Ok(result) => self.push(|out| response_head(out, msgid, false), result),
             Err(error) => {
-                self.push(&Head::response(msgid, true), error);
+                self.push(|out| response_head(out, msgid, true), error);
                 self.queue.push(&[crate::wire::NIL]);
                 self.queued += 1;
             }
@@ -132,6 +120,7 @@ impl<S: Default> Outbound<S> {
     }
 
     /// Takes the slot of a call that was answered, has timed out, or failed with the connection.
+    #[inline]
     pub fn collect(&mut self, msgid: MsgId) -> Option<S> {
         self.calls.collect(msgid)
     }
@@ -196,6 +185,12 @@ impl<S: Default> Outbound<S> {
 
     // Getters.
 
+    /// Frees the slot of a call that was settled, whose outcome was taken.
+    #[inline]
+    pub fn release_slot(&mut self, msgid: MsgId) {
+        self.calls.release(msgid);
+    }
+
     /// The slot of a call that has been neither collected nor forgotten.
     pub fn slot(&mut self, msgid: MsgId) -> Option<&mut S> {
         self.calls.value(msgid)
@@ -221,13 +216,15 @@ impl<S: Default> Outbound<S> {
         self.written
     }
 
-    /// Where the answers owed stand against their mark.
-    pub fn overflow(&self) -> Overflow {
-        match self.owed.bytes {
-            bytes if bytes > 2 * self.output_bytes as u64 => Overflow::Broken,
-            bytes if bytes >= self.output_bytes as u64 => Overflow::Full,
-            _ => Overflow::None,
-        }
+    /// Bytes of answers that may be queued before no more requests are started.
+    pub fn room(&self) -> usize {
+        let owed = usize::try_from(self.owed.bytes).unwrap_or(usize::MAX);
+        self.output_bytes.saturating_sub(owed)
+    }
+
+    /// Whether twice as many bytes of answers are owed: a peer that does not even take refusals.
+    pub fn is_overflowing(&self) -> bool {
+        self.owed.bytes > 2 * self.output_bytes as u64
     }
 
     /// Gives back buffers that an idle connection should not keep.
@@ -235,10 +232,14 @@ impl<S: Default> Outbound<S> {
         self.queue.release();
     }
 
-    fn push(&mut self, head: &Head, payload: &Payload) {
-        self.queue.push(head.bytes());
+    #[inline]
+    fn push(&mut self, head: impl FnOnce(&mut Vec<u8>), payload: &Payload) {
+        let tail = self.queue.tail();
+        let start = tail.len();
+        head(tail);
+        let head_bytes = tail.len() - start;
         self.queue.push_payload(payload);
-        self.queued += (head.bytes().len() + payload.len()) as u64;
+        self.queued += (head_bytes + payload.len()) as u64;
     }
 
     /// Whether one more call may be sent, next to those already let through.

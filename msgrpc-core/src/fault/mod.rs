@@ -178,7 +178,9 @@ pub fn encode_error<E: serde::Serialize + ?Sized>(
 ) -> Result<Payload, value::EncodeError> {
     let payload = Payload::encode(error, style)?;
     if *payload == [wire::NIL] {
-        return Ok(Fault::new(FaultCode::Internal, "the error value was nil").encode(FaultFormat::Text));
+        return Ok(
+            Fault::new(FaultCode::Internal, "the error value was nil").encode(FaultFormat::Text)
+        );
     }
     Ok(payload)
 }

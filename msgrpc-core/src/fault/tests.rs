@@ -21,7 +21,8 @@ fn w8_a_fault_may_travel_as_a_pair() {
 
 #[test]
 fn w8_every_code_survives_the_way() {
-    for number in [-32_600, -32_601, -32_602, -32_603, -32_001, -32_002, -32_003, -32_004, -32_005] {
+    for number in [-32_600, -32_601, -32_602, -32_603, -32_001, -32_002, -32_003, -32_004, -32_005]
+    {
         let fault = Fault::new(FaultCode::from_number(number).expect("reserved"), "x");
         assert!(!matches!(fault.code(), FaultCode::Other(_)), "{number} has a name");
         for format in [FaultFormat::Text, FaultFormat::Pair] {

@@ -14,9 +14,9 @@ use crate::wire::{self, Token};
 
 /// The type of a message: the first element of its array (W2).
 mod kind {
-    pub(super) const REQUEST: u64 = 0;
-    pub(super) const RESPONSE: u64 = 1;
-    pub(super) const NOTIFICATION: u64 = 2;
+    pub(super) const REQUEST: u8 = 0;
+    pub(super) const RESPONSE: u8 = 1;
+    pub(super) const NOTIFICATION: u8 = 2;
 }
 
 /// A message as it was read, its parts borrowed.
@@ -125,12 +125,12 @@ pub fn read<'a>(frame: Raw<'a>, scan: ScanLimits) -> Result<Message<'a>, Malform
         Some(Token::Uint(kind)) => kind,
         _ => return Err(malformed(None, "a message begins with its type: 0, 1 or 2")),
     };
-    match kind {
+    match u8::try_from(kind).unwrap_or(u8::MAX) {
         kind::REQUEST => read_request(frame, reader, elements),
         kind::RESPONSE => read_response(frame, reader, elements, scan),
         kind::NOTIFICATION if elements == 3 => reader.invocation(frame, None),
         kind::NOTIFICATION => Err(wrong_length(None, "a notification", 3, elements)),
-        other => Err(malformed(None, format!("unknown message type {other}"))),
+        _ => Err(malformed(None, format!("unknown message type {kind}"))),
     }
 }
 
@@ -175,7 +175,7 @@ fn read_response<'a>(
 pub(crate) fn begun_request(bytes: &[u8]) -> Option<MsgId> {
     let mut reader = Reader { bytes, at: 0 };
     match (reader.token()?, reader.token()?) {
-        (Token::Array(4), Token::Uint(kind::REQUEST)) => reader.msgid().ok(),
+        (Token::Array(4), Token::Uint(kind)) if kind == kind::REQUEST.into() => reader.msgid().ok(),
         _ => None,
     }
 }
@@ -215,8 +215,8 @@ impl<'a> Reader<'a> {
     ) -> Result<Message<'a>, Malformed> {
         let method_at = self.method(msgid)?;
         let bytes = self.bytes.get(method_at.clone()).unwrap_or_default();
-        let method = str::from_utf8(bytes)
-            .map_err(|_| malformed(msgid, "the method name is not UTF-8"))?;
+        let method =
+            str::from_utf8(bytes).map_err(|_| malformed(msgid, "the method name is not UTF-8"))?;
         let params_at = self.at;
         match self.token() {
             Some(Token::Array(_) | Token::Nil) => {}
@@ -265,7 +265,7 @@ fn wrong_length(msgid: Option<MsgId>, what: &str, expected: u32, found: u32) -> 
 }
 
 mod write;
-pub(crate) use write::Head;
+pub(crate) use write::{notification_head, request_head, response_head};
 
 #[cfg(test)]
 mod tests;

@@ -1,60 +1,43 @@
 //! The bytes before the encoded parts of a message: `94 00 msgid method` and its siblings.
 //!
-//! Used by [`Outbound`](crate::connection::Outbound), which appends the encoded parts.
-
-use smallvec::SmallVec;
+//! Used by [`Outbound`](crate::connection::Outbound), which appends the encoded parts. Always the
+//! shortest encodings (W5).
 
 use super::kind;
 use crate::msgid::MsgId;
 use crate::wire;
 
-/// What stands before the params of a request or notification, or before the error of a response.
-///
-/// Always the shortest encodings (W5).
-#[derive(Debug)]
-pub(crate) struct Head(SmallVec<[u8; 64]>);
+/// Appends `[0, msgid, method, …`, which stands before the params of a request (W2).
+#[inline]
+pub(crate) fn request_head(out: &mut Vec<u8>, msgid: MsgId, method: &str) {
+    out.extend_from_slice(&[FIXARRAY | 4, kind::REQUEST]);
+    out.extend_from_slice(wire::uint(msgid.number().into()).as_slice());
+    push_method(out, method);
+}
 
-impl Head {
-    /// `[0, msgid, method, …` (W2).
-    pub(crate) fn request(msgid: MsgId, method: &str) -> Self {
-        let mut head = Self::start(4, kind::REQUEST);
-        head.0.extend_from_slice(wire::uint(msgid.number().into()).as_slice());
-        head.method(method);
-        head
-    }
+/// Appends `[2, method, …`, which stands before the params of a notification (W2).
+#[inline]
+pub(crate) fn notification_head(out: &mut Vec<u8>, method: &str) {
+    out.extend_from_slice(&[FIXARRAY | 3, kind::NOTIFICATION]);
+    push_method(out, method);
+}
 
-    /// `[2, method, …` (W2).
-    pub(crate) fn notification(method: &str) -> Self {
-        let mut head = Self::start(3, kind::NOTIFICATION);
-        head.method(method);
-        head
+/// Appends `[1, msgid, nil, …` before a result, `[1, msgid, …` before an error (W2).
+#[inline]
+pub(crate) fn response_head(out: &mut Vec<u8>, msgid: MsgId, is_error: bool) {
+    out.extend_from_slice(&[FIXARRAY | 4, kind::RESPONSE]);
+    out.extend_from_slice(wire::uint(msgid.number().into()).as_slice());
+    if !is_error {
+        out.push(wire::NIL);
     }
+}
 
-    /// `[1, msgid, nil, …` before a result, `[1, msgid, …` before an error (W2).
-    pub(crate) fn response(msgid: MsgId, is_error: bool) -> Self {
-        let mut head = Self::start(4, kind::RESPONSE);
-        head.0.extend_from_slice(wire::uint(msgid.number().into()).as_slice());
-        if !is_error {
-            head.0.push(wire::NIL);
-        }
-        head
-    }
+/// The head of an array of up to 15 elements, its low bits their number.
+const FIXARRAY: u8 = 0x90;
 
-    /// Its bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn start(elements: u32, kind: u64) -> Self {
-        let mut head = SmallVec::new();
-        head.extend_from_slice(wire::array_head(elements).as_slice());
-        head.extend_from_slice(wire::uint(kind).as_slice());
-        Self(head)
-    }
-
-    fn method(&mut self, method: &str) {
-        let length = u32::try_from(method.len()).unwrap_or(u32::MAX);
-        self.0.extend_from_slice(wire::str_head(length).as_slice());
-        self.0.extend_from_slice(method.as_bytes());
-    }
+#[inline]
+fn push_method(out: &mut Vec<u8>, method: &str) {
+    let length = u32::try_from(method.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(wire::str_head(length).as_slice());
+    out.extend_from_slice(method.as_bytes());
 }

@@ -51,16 +51,10 @@ pub fn agrees_with_rmp_serde(bytes: &[u8]) {
             assert!(cut, "{missing} bytes missing, but {decoded:?}");
         }
         Err(ScanError::TooDeep { .. }) => {
-            assert!(
-                matches!(decoded, Err(Error::DepthLimitExceeded)),
-                "too deep, but {decoded:?}"
-            );
+            assert!(matches!(decoded, Err(Error::DepthLimitExceeded)), "too deep, but {decoded:?}");
         }
         Err(ScanError::Reserved { offset }) => {
-            assert!(
-                matches!(decoded, Err(Error::TypeMismatch(_))),
-                "reserved, but {decoded:?}"
-            );
+            assert!(matches!(decoded, Err(Error::TypeMismatch(_))), "reserved, but {decoded:?}");
             assert_eq!(bytes.get(offset), Some(&0xc1));
             assert_eq!(offset + 1, position);
         }
@@ -77,15 +71,9 @@ fn has_exact_byte_limit(bytes: &[u8], len: usize) {
         return;
     }
     match scan(limit) {
-        Err(ScanError::TooLarge {
-            limit: named,
-            claimed,
-        }) => {
+        Err(ScanError::TooLarge { limit: named, claimed }) => {
             assert_eq!(named, limit);
-            assert_eq!(
-                claimed, len,
-                "one byte over can only show at the last claim"
-            );
+            assert_eq!(claimed, len, "one byte over can only show at the last claim");
         }
         other => panic!("{other:?} with a limit of {limit} for {len} bytes"),
     }
@@ -110,29 +98,19 @@ pub fn agrees_with_itself_in_pieces(bytes: &[u8], limits: ScanLimits, pieces: &[
         let verdict = scanner.scan(&bytes[..received]);
         match verdict {
             Ok(Scan::More { missing }) => {
-                assert!(
-                    missing >= 1 && received + missing >= needed,
-                    "a claim was taken back"
-                );
+                assert!(missing >= 1 && received + missing >= needed, "a claim was taken back");
                 assert!(scanner.scanned() >= scanned, "looked back");
                 (needed, scanned) = (received + missing, scanner.scanned());
             }
             Ok(Scan::Done { len }) => {
-                assert!(
-                    received >= needed,
-                    "{needed} bytes claimed, complete with {received}"
-                );
+                assert!(received >= needed, "{needed} bytes claimed, complete with {received}");
                 assert_eq!(scanner.scanned(), 0);
                 assert_eq!(whole, Ok(Scan::Done { len }));
                 return;
             }
             Err(error) => {
                 assert_eq!(whole, Err(error));
-                assert_eq!(
-                    scanner.scan(&bytes[..received]),
-                    Err(error),
-                    "it comes again"
-                );
+                assert_eq!(scanner.scan(&bytes[..received]), Err(error), "it comes again");
                 return;
             }
         }

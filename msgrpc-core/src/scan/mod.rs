@@ -34,11 +34,7 @@ pub struct ScanLimits {
 impl ScanLimits {
     /// These limits.
     pub const fn new(message_bytes: usize, depth: usize, elements: usize) -> Self {
-        Self {
-            message_bytes,
-            depth,
-            elements,
-        }
+        Self { message_bytes, depth, elements }
     }
 }
 
@@ -139,12 +135,7 @@ pub struct Scanner {
 impl Scanner {
     /// A scanner at the beginning of a value.
     pub fn new(limits: ScanLimits) -> Self {
-        Self {
-            limits,
-            place: Place::START,
-            elements: 0,
-            ends: SmallVec::new(),
-        }
+        Self { limits, place: Place::START, elements: 0, ends: SmallVec::new() }
     }
 
     /// Goes on in a value, of which `bytes` is everything received so far, from its first byte; what
@@ -237,15 +228,11 @@ impl Scanner {
             self.ends.pop();
         }
         if self.ends.len() >= self.limits.depth {
-            return Err(ScanError::TooDeep {
-                limit: self.limits.depth,
-            });
+            return Err(ScanError::TooDeep { limit: self.limits.depth });
         }
         let total = self.elements.saturating_add(elements);
         if total > self.limits.elements {
-            return Err(ScanError::TooManyElements {
-                limit: self.limits.elements,
-            });
+            return Err(ScanError::TooManyElements { limit: self.limits.elements });
         }
         self.elements = total;
         if elements > 0 {
@@ -280,10 +267,7 @@ impl Place {
     /// overflow: `at < bytes.len()`, which is at most `isize::MAX`, and `owed > 0`.
     #[inline]
     fn skip(self, size: u8) -> Self {
-        Self {
-            at: self.at.wrapping_add(usize::from(size)),
-            owed: self.owed.wrapping_sub(1),
-        }
+        Self { at: self.at.wrapping_add(usize::from(size)), owed: self.owed.wrapping_sub(1) }
     }
 
     /// The place after one owed element of `size` bytes, which claims `elements` within it.

@@ -75,12 +75,7 @@ impl Tree {
     }
 
     fn depth(&self) -> usize {
-        let below = self
-            .children()
-            .iter()
-            .map(|child| child.depth())
-            .max()
-            .unwrap_or_default();
+        let below = self.children().iter().map(|child| child.depth()).max().unwrap_or_default();
         below + usize::from(!matches!(self, Self::Leaf(_)))
     }
 }
@@ -231,10 +226,7 @@ fn a_request_is_found_at_every_split_into_three_reads() {
         for second in first..len {
             let mut scanner = Scanner::new(LIMITS);
             for cut in [first, second] {
-                assert!(matches!(
-                    scanner.scan(&request[..cut]),
-                    Ok(Scan::More { .. })
-                ));
+                assert!(matches!(scanner.scan(&request[..cut]), Ok(Scan::More { .. })));
             }
             assert_eq!(scanner.scan(&request), Ok(Scan::Done { len }));
         }
@@ -247,9 +239,7 @@ fn values_in_one_buffer_are_found_one_after_another() {
     let mut scanner = Scanner::new(LIMITS);
     let mut lengths = Vec::new();
     while !rest.is_empty() {
-        let Ok(Scan::Done { len }) = scanner.scan(rest) else {
-            panic!("it is whole")
-        };
+        let Ok(Scan::Done { len }) = scanner.scan(rest) else { panic!("it is whole") };
         lengths.push(len);
         rest = &rest[len..];
     }
@@ -262,10 +252,7 @@ fn what_is_missing_is_the_body_and_a_byte_for_each_element_owed() {
     let missing = |bytes: &[u8]| Scanner::new(LIMITS).scan(bytes);
     assert_eq!(missing(b"\xa4ec"), Ok(Scan::More { missing: 2 }));
     assert_eq!(missing(b"\xc5\x01\x00"), Ok(Scan::More { missing: 256 }));
-    assert_eq!(
-        missing(b"\xdc\x01\x00\x05"),
-        Ok(Scan::More { missing: 255 })
-    );
+    assert_eq!(missing(b"\xdc\x01\x00\x05"), Ok(Scan::More { missing: 255 }));
     assert_eq!(missing(b"\xde\x01\x00"), Ok(Scan::More { missing: 512 }));
     assert_eq!(missing(b"\x93\x00\xc4\x0a"), Ok(Scan::More { missing: 11 }));
     assert_eq!(missing(b"\xdb\x00"), Ok(Scan::More { missing: 1 }));
@@ -285,13 +272,8 @@ fn lying_lengths_are_refused_at_once() {
         b"\xdd\x00\x80\x00\x00",
         b"\xdf\x00\x40\x00\x00",
     ];
-    let places: [&[u8]; 5] = [
-        b"",
-        b"\x94",
-        b"\x94\x00",
-        b"\x94\x00\x01",
-        b"\x94\x00\x01\xa1m\x91\x81",
-    ];
+    let places: [&[u8]; 5] =
+        [b"", b"\x94", b"\x94\x00", b"\x94\x00\x01", b"\x94\x00\x01\xa1m\x91\x81"];
     for head in heads {
         for place in places {
             let bytes = [place, head].concat();
@@ -306,13 +288,8 @@ fn lying_lengths_are_refused_at_once() {
 #[test]
 fn a_map_of_the_largest_count_does_not_overflow_without_limits() {
     let mut scanner = Scanner::new(ScanLimits::new(usize::MAX, 128, usize::MAX));
-    for bytes in [
-        &b"\xdf\xff\xff\xff\xff"[..],
-        b"\xdf\xff\xff\xff\xff\xdf\xff\xff\xff\xff",
-    ] {
-        let Ok(Scan::More { missing }) = scanner.scan(bytes) else {
-            panic!("it is not whole")
-        };
+    for bytes in [&b"\xdf\xff\xff\xff\xff"[..], b"\xdf\xff\xff\xff\xff\xdf\xff\xff\xff\xff"] {
+        let Ok(Scan::More { missing }) = scanner.scan(bytes) else { panic!("it is not whole") };
         assert!(missing >= u32::MAX as usize);
     }
 }
@@ -322,24 +299,15 @@ fn claims_that_only_together_pass_the_limit_are_refused() {
     // Ten bytes at most: 95 needs six, 94 within it four more, then 93 cannot be.
     let mut scanner = Scanner::new(ScanLimits::new(10, 128, 100));
     assert_eq!(scanner.scan(b"\x95\x94"), Ok(Scan::More { missing: 8 }));
-    let error = ScanError::TooLarge {
-        limit: 10,
-        claimed: 11,
-    };
+    let error = ScanError::TooLarge { limit: 10, claimed: 11 };
     assert_eq!(scanner.scan(b"\x95\x94\x91"), Err(error));
 }
 
 #[test]
 fn nesting_is_refused_beyond_its_limit_however_deep_and_of_whatever_kind() {
     // A5: arrays, map values, map keys, wide heads.
-    let levels: [&[u8]; 6] = [
-        b"\x91",
-        b"\x81\xa1k",
-        b"\x81",
-        b"\xdc\x00\x01",
-        b"\x92",
-        b"\xdf\x00\x00\x00\x01",
-    ];
+    let levels: [&[u8]; 6] =
+        [b"\x91", b"\x81\xa1k", b"\x81", b"\xdc\x00\x01", b"\x92", b"\xdf\x00\x00\x00\x01"];
     for level in levels {
         let mut inside = level.repeat(127);
         inside.extend_from_slice(b"\x90");
@@ -347,11 +315,7 @@ fn nesting_is_refused_beyond_its_limit_however_deep_and_of_whatever_kind() {
         for deep in [129, 1024, 100_000, 8_000_000 / level.len()] {
             let bytes = level.repeat(deep);
             let error = ScanError::TooDeep { limit: 128 };
-            assert_eq!(
-                Scanner::new(LIMITS).scan(&bytes),
-                Err(error),
-                "{deep} of {level:02x?}"
-            );
+            assert_eq!(Scanner::new(LIMITS).scan(&bytes), Err(error), "{deep} of {level:02x?}");
         }
     }
 }
@@ -370,17 +334,9 @@ fn depth_counts_open_containers_extensions_and_empty_ones() {
         (3, b"\x92\x91\x80\x91\xc7\x00\x05"),
     ];
     for (depth, bytes) in depths {
-        assert_eq!(
-            scan(depth, bytes),
-            Ok(Scan::Done { len: bytes.len() }),
-            "{bytes:02x?}"
-        );
+        assert_eq!(scan(depth, bytes), Ok(Scan::Done { len: bytes.len() }), "{bytes:02x?}");
         if let Some(limit) = depth.checked_sub(1) {
-            assert_eq!(
-                scan(limit, bytes),
-                Err(ScanError::TooDeep { limit }),
-                "{bytes:02x?}"
-            );
+            assert_eq!(scan(limit, bytes), Err(ScanError::TooDeep { limit }), "{bytes:02x?}");
         }
     }
 }
@@ -433,25 +389,15 @@ fn the_reserved_byte_is_refused_wherever_a_value_should_begin() {
     for place in places {
         let bytes = [place, b"\xc1"].concat();
         let mut scanner = Scanner::new(LIMITS);
-        assert_eq!(
-            scanner.scan(&bytes),
-            Err(ScanError::Reserved {
-                offset: place.len()
-            })
-        );
+        assert_eq!(scanner.scan(&bytes), Err(ScanError::Reserved { offset: place.len() }));
         agrees_with_rmp_serde(&bytes);
     }
 }
 
 #[test]
 fn the_reserved_byte_within_a_body_means_nothing() {
-    for bytes in [
-        &b"\xa1\xc1"[..],
-        b"\xc4\x01\xc1",
-        b"\xcc\xc1",
-        b"\xd4\xc1\xc1",
-        b"\xd9\x01\xc1",
-    ] {
+    for bytes in [&b"\xa1\xc1"[..], b"\xc4\x01\xc1", b"\xcc\xc1", b"\xd4\xc1\xc1", b"\xd9\x01\xc1"]
+    {
         let len = bytes.len();
         assert_eq!(Scanner::new(LIMITS).scan(bytes), Ok(Scan::Done { len }));
     }
@@ -489,10 +435,7 @@ fn a_megabyte_byte_by_byte_costs_one_look_per_head() {
     LOOKS.set(0);
     let mut scanned = 0;
     for received in 1..bytes.len() {
-        assert!(matches!(
-            scanner.scan(&bytes[..received]),
-            Ok(Scan::More { .. })
-        ));
+        assert!(matches!(scanner.scan(&bytes[..received]), Ok(Scan::More { .. })));
         assert!(scanner.scanned() >= scanned);
         scanned = scanner.scanned();
     }
@@ -505,20 +448,8 @@ fn a_megabyte_byte_by_byte_costs_one_look_per_head() {
 fn errors_say_what_was_claimed_and_what_is_allowed() {
     let text = |limits, bytes: &[u8]| Scanner::new(limits).scan(bytes).unwrap_err().to_string();
     let small = ScanLimits::new(64, 2, 8);
-    assert_eq!(
-        text(small, b"\xd9\x40"),
-        "message of at least 66 bytes, more than the limit of 64"
-    );
-    assert_eq!(
-        text(small, b"\x91\x91\x91"),
-        "message nested deeper than the limit of 2"
-    );
-    assert_eq!(
-        text(small, b"\x99"),
-        "message of more elements than the limit of 8"
-    );
-    assert_eq!(
-        text(small, b"\x91\xc1"),
-        "byte 1 of the message is 0xc1, which begins no value"
-    );
+    assert_eq!(text(small, b"\xd9\x40"), "message of at least 66 bytes, more than the limit of 64");
+    assert_eq!(text(small, b"\x91\x91\x91"), "message nested deeper than the limit of 2");
+    assert_eq!(text(small, b"\x99"), "message of more elements than the limit of 8");
+    assert_eq!(text(small, b"\x91\xc1"), "byte 1 of the message is 0xc1, which begins no value");
 }

@@ -13,10 +13,7 @@ use serde::{
 ///
 /// For `str` and `[u8]`. A str or a bin borrows for either (W6); an array of small integers is copied
 /// into a `Cow<[u8]>`.
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "a wrapper, to be taken off at once"
-)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper, to be taken off at once")]
 pub struct BorrowedCow<'a, T: ToOwned + ?Sized>(pub Cow<'a, T>);
 
 impl<T: ToOwned<Owned: fmt::Debug> + fmt::Debug + ?Sized> fmt::Debug for BorrowedCow<'_, T> {
@@ -35,9 +32,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for BorrowedCow<'a, str> {
 impl<'de: 'a, 'a> Deserialize<'de> for BorrowedCow<'a, [u8]> {
     #[inline]
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer
-            .deserialize_bytes(BytesVisitor)
-            .map(BorrowedCow)
+        deserializer.deserialize_bytes(BytesVisitor).map(BorrowedCow)
     }
 }
 

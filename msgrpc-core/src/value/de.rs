@@ -58,12 +58,8 @@ pub(super) fn decode_next<'de, T: Deserialize<'de>>(
     reader: &mut Reader<'de>,
     context: &Context<'de>,
 ) -> Result<T, DecodeError> {
-    T::deserialize(Adapter {
-        inner: reader,
-        context,
-        levels: MAX_DEPTH,
-    })
-    .map_err(|error| context.explain(error))
+    T::deserialize(Adapter { inner: reader, context, levels: MAX_DEPTH })
+        .map_err(|error| context.explain(error))
 }
 
 /// Refuses bytes behind the last value.
@@ -107,9 +103,7 @@ impl<'de> Context<'de> {
     #[inline]
     fn count_dynamic<E: serde::de::Error>(&self) -> Result<(), E> {
         let Some(left) = self.dynamic.get().checked_sub(1) else {
-            return Err(E::custom(format_args!(
-                "more than {DYNAMIC_ELEMENTS} dynamic values"
-            )));
+            return Err(E::custom(format_args!("more than {DYNAMIC_ELEMENTS} dynamic values")));
         };
         self.dynamic.set(left);
         Ok(())
@@ -124,11 +118,7 @@ impl<'de> Context<'de> {
     /// Notes that the error lies in the field, entry or variant `name`.
     #[cold]
     pub(super) fn in_field(&self, name: &str) {
-        let name: String = name
-            .chars()
-            .take(NAME_CHARS)
-            .flat_map(char::escape_debug)
-            .collect();
+        let name: String = name.chars().take(NAME_CHARS).flat_map(char::escape_debug).collect();
         self.path.borrow_mut().insert_str(0, &format!(".{name}"));
     }
 
@@ -181,8 +171,7 @@ impl<'de, D: Deserializer<'de>> Adapter<'_, 'de, D> {
         M: Wanted,
         V: Visitor<'de>,
     {
-        self.inner
-            .deserialize_any(Lens::<V, M>::new(visitor, self.context, self.levels, &[]))
+        self.inner.deserialize_any(Lens::<V, M>::new(visitor, self.context, self.levels, &[]))
     }
 }
 
@@ -241,16 +230,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Adapter<'_, 'de, D> {
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let Self {
-            inner,
-            context,
-            levels,
-        } = self;
-        inner.deserialize_option(Through {
-            visitor,
-            context,
-            levels,
-        })
+        let Self { inner, context, levels } = self;
+        inner.deserialize_option(Through { visitor, context, levels })
     }
 
     #[inline]
@@ -315,20 +296,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Adapter<'_, 'de, D> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let Self {
-            inner,
-            context,
-            levels,
-        } = self;
-        inner.deserialize_enum(
-            name,
-            variants,
-            Through {
-                visitor,
-                context,
-                levels,
-            },
-        )
+        let Self { inner, context, levels } = self;
+        inner.deserialize_enum(name, variants, Through { visitor, context, levels })
     }
 
     #[inline]

@@ -31,16 +31,8 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, 'de, S> {
 
     #[inline]
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        let Self {
-            of,
-            context,
-            levels,
-        } = self;
-        of.deserialize(Adapter {
-            inner,
-            context,
-            levels,
-        })
+        let Self { of, context, levels } = self;
+        of.deserialize(Adapter { inner, context, levels })
     }
 }
 
@@ -62,13 +54,7 @@ impl<'a, 'de, A> Items<'a, 'de, A> {
         levels: u8,
         fields: &'static [&'static str],
     ) -> Self {
-        Self {
-            access,
-            context,
-            levels,
-            fields,
-            index: 0,
-        }
+        Self { access, context, levels, fields, index: 0 }
     }
 
     #[cold]
@@ -88,14 +74,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<'_, 'de, A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let Self {
-            context, levels, ..
-        } = *self;
-        let next = self.access.next_element_seed(Seed {
-            of: seed,
-            context,
-            levels,
-        });
+        let Self { context, levels, .. } = *self;
+        let next = self.access.next_element_seed(Seed { of: seed, context, levels });
         if next.is_err() {
             self.failed();
         }
@@ -123,13 +103,7 @@ pub(super) struct Entries<'a, 'de, A> {
 impl<'a, 'de, A> Entries<'a, 'de, A> {
     #[inline]
     pub(super) fn new(access: A, context: &'a Context<'de>, levels: u8) -> Self {
-        Self {
-            access,
-            context,
-            levels,
-            key: None,
-            count: 0,
-        }
+        Self { access, context, levels, key: None, count: 0 }
     }
 
     #[cold]
@@ -149,15 +123,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let Self {
-            context, levels, ..
-        } = *self;
+        let Self { context, levels, .. } = *self;
         context.last_text.set(None);
-        let key = self.access.next_key_seed(Seed {
-            of: seed,
-            context,
-            levels,
-        })?;
+        let key = self.access.next_key_seed(Seed { of: seed, context, levels })?;
         self.key = context.last_text.get();
         self.count += 1;
         Ok(key)
@@ -165,14 +133,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        let Self {
-            context, levels, ..
-        } = *self;
-        let value = self.access.next_value_seed(Seed {
-            of: seed,
-            context,
-            levels,
-        });
+        let Self { context, levels, .. } = *self;
+        let value = self.access.next_value_seed(Seed { of: seed, context, levels });
         if value.is_err() {
             self.failed();
         }
@@ -196,20 +158,13 @@ pub(super) struct Variants<'a, 'de, A> {
 impl<'a, 'de, A> Variants<'a, 'de, A> {
     #[inline]
     pub(super) fn new(access: A, context: &'a Context<'de>, levels: u8) -> Self {
-        Self {
-            access,
-            context,
-            levels,
-            name: None,
-        }
+        Self { access, context, levels, name: None }
     }
 
     /// The data are one level deeper than the variant.
     #[inline]
     fn enter<E: Error>(&self) -> Result<u8, E> {
-        self.levels
-            .checked_sub(1)
-            .ok_or_else(|| E::custom(TOO_DEEP))
+        self.levels.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))
     }
 }
 
@@ -231,27 +186,10 @@ impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Variants<'a, 'de, A> {
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let Self {
-            access,
-            context,
-            levels,
-            ..
-        } = self;
+        let Self { access, context, levels, .. } = self;
         context.last_text.set(None);
-        let (variant, access) = access.variant_seed(Seed {
-            of: seed,
-            context,
-            levels,
-        })?;
-        Ok((
-            variant,
-            Variants {
-                access,
-                context,
-                levels,
-                name: context.last_text.get(),
-            },
-        ))
+        let (variant, access) = access.variant_seed(Seed { of: seed, context, levels })?;
+        Ok((variant, Variants { access, context, levels, name: context.last_text.get() }))
     }
 }
 
@@ -267,22 +205,14 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Variants<'_, 'de, A> {
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
         let levels = self.enter()?;
         let context = self.context;
-        let data = self.access.newtype_variant_seed(Seed {
-            of: seed,
-            context,
-            levels,
-        });
+        let data = self.access.newtype_variant_seed(Seed { of: seed, context, levels });
         within(context, self.name, data)
     }
 
     #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
         let lens = Lens::<V, Sequence>::new(visitor, self.context, self.enter()?, &[]);
-        within(
-            self.context,
-            self.name,
-            self.access.tuple_variant(len, lens),
-        )
+        within(self.context, self.name, self.access.tuple_variant(len, lens))
     }
 
     #[inline]
@@ -292,11 +222,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Variants<'_, 'de, A> {
         visitor: V,
     ) -> Result<V::Value, A::Error> {
         let lens = Lens::<V, Struct>::new(visitor, self.context, self.enter()?, fields);
-        within(
-            self.context,
-            self.name,
-            self.access.struct_variant(fields, lens),
-        )
+        within(self.context, self.name, self.access.struct_variant(fields, lens))
     }
 }
 
@@ -315,22 +241,12 @@ pub(super) struct Special<'de, E> {
 impl<'de, E> Special<'de, E> {
     #[inline]
     pub(super) fn raw_string(bytes: &'de [u8]) -> Self {
-        Self {
-            kind: RAW_STRING,
-            bytes,
-            read: 0,
-            error: PhantomData,
-        }
+        Self { kind: RAW_STRING, bytes, read: 0, error: PhantomData }
     }
 
     #[inline]
     pub(super) fn extension(kind: i8, bytes: &'de [u8]) -> Self {
-        Self {
-            kind: kind.into(),
-            bytes,
-            read: 0,
-            error: PhantomData,
-        }
+        Self { kind: kind.into(), bytes, read: 0, error: PhantomData }
     }
 }
 
@@ -380,9 +296,7 @@ impl<'de, E: Error> SeqAccess<'de> for Special<'de, E> {
         self.read += 1;
         match (self.read, i8::try_from(self.kind)) {
             (1, Ok(kind)) => seed.deserialize(I8Deserializer::new(kind)).map(Some),
-            (2, _) => seed
-                .deserialize(BorrowedBytesDeserializer::new(self.bytes))
-                .map(Some),
+            (2, _) => seed.deserialize(BorrowedBytesDeserializer::new(self.bytes)).map(Some),
             _ => {
                 self.read = 2;
                 Ok(None)

@@ -60,17 +60,11 @@ pub(super) struct Number<V, K> {
 impl<'de, V: Visitor<'de>, K: Kind> Number<V, K> {
     #[inline]
     pub(super) fn new(visitor: V) -> Self {
-        Self {
-            visitor,
-            kind: PhantomData,
-        }
+        Self { visitor, kind: PhantomData }
     }
 
     /// Takes a float where an integer is asked for, if it is one.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the range is checked before"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked before")]
     #[expect(clippy::cast_sign_loss, reason = "the sign is checked before")]
     fn integral<E: Error>(self, float: f64) -> Result<V::Value, E> {
         let wide = K::BITS != Bits::Integer;
@@ -133,10 +127,7 @@ impl<'de, V: Visitor<'de>, K: Kind> Visitor<'de> for Number<V, K> {
     }
 
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "that is what is being found out"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "that is what is being found out")]
     fn visit_f64<E: Error>(self, float: f64) -> Result<V::Value, E> {
         match K::BITS {
             Bits::Single if float.is_finite() && (float as f32).is_infinite() => {
@@ -160,10 +151,7 @@ impl<'de, V: Visitor<'de>, K: Kind> Visitor<'de> for Number<V, K> {
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
         let (kind, _) = inner.deserialize_any(ExtParts)?;
         let found = format!("extension type {kind}");
-        Err(D::Error::invalid_type(
-            Unexpected::Other(&found),
-            &self.visitor,
-        ))
+        Err(D::Error::invalid_type(Unexpected::Other(&found), &self.visitor))
     }
 }
 

@@ -24,12 +24,7 @@ pub(super) struct Octets<'de, E> {
 impl<'de, E: Error> Octets<'de, E> {
     #[inline]
     pub(super) fn new(octets: &'de [u8], found: Unexpected<'de>) -> Self {
-        Self {
-            rest: octets,
-            found,
-            started: false,
-            error: PhantomData,
-        }
+        Self { rest: octets, found, started: false, error: PhantomData }
     }
 
     #[inline]
@@ -41,12 +36,8 @@ impl<'de, E: Error> Octets<'de, E> {
     #[cold]
     fn probe<S: DeserializeSeed<'de>>(&self, seed: S) -> Result<(), E> {
         let accepted = Cell::new(false);
-        let octet = Octet {
-            byte: None,
-            found: self.found,
-            accepted: &accepted,
-            error: PhantomData,
-        };
+        let octet =
+            Octet { byte: None, found: self.found, accepted: &accepted, error: PhantomData };
         match seed.deserialize(octet) {
             Err(error) if !accepted.get() => Err(error),
             _ => Ok(()),
@@ -71,12 +62,8 @@ impl<'de, E: Error> SeqAccess<'de> for Octets<'de, E> {
         };
         self.rest = rest;
         let accepted = Cell::new(false);
-        let octet = Octet {
-            byte: Some(octet),
-            found: self.found,
-            accepted: &accepted,
-            error: PhantomData,
-        };
+        let octet =
+            Octet { byte: Some(octet), found: self.found, accepted: &accepted, error: PhantomData };
         seed.deserialize(octet).map(Some)
     }
 

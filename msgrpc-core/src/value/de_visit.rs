@@ -92,13 +92,7 @@ impl<'a, 'de, V: Visitor<'de>, M: Wanted> Lens<'a, 'de, V, M> {
         levels: u8,
         fields: &'static [&'static str],
     ) -> Self {
-        Self {
-            visitor,
-            context,
-            levels,
-            fields,
-            wanted: PhantomData,
-        }
+        Self { visitor, context, levels, fields, wanted: PhantomData }
     }
 
     /// Gives bytes to a visitor that wants a sequence. `found` is what they are called in errors.
@@ -129,9 +123,7 @@ impl<'a, 'de, V: Visitor<'de>, M: Wanted> Lens<'a, 'de, V, M> {
     /// Refuses one level more than are allowed.
     #[inline]
     fn enter<E: Error>(&self) -> Result<u8, E> {
-        self.levels
-            .checked_sub(1)
-            .ok_or_else(|| E::custom(TOO_DEEP))
+        self.levels.checked_sub(1).ok_or_else(|| E::custom(TOO_DEEP))
     }
 }
 
@@ -186,8 +178,7 @@ impl<'de, V: Visitor<'de>, M: Wanted> Visitor<'de> for Lens<'_, 'de, V, M> {
     #[inline]
     fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
         let context = self.context;
-        self.bytes::<E>(bytes)
-            .inspect_err(|error| context.refuse(error.to_string()))
+        self.bytes::<E>(bytes).inspect_err(|error| context.refuse(error.to_string()))
     }
 
     #[inline]
@@ -228,19 +219,14 @@ impl<'de, V: Visitor<'de>, M: Wanted> Visitor<'de> for Lens<'_, 'de, V, M> {
             Want::Any => {
                 let inner = SeqAccessDeserializer::new(Special::extension(kind, data));
                 // A type that knows no extensions refuses a "newtype struct" that the peer never sent.
-                self.visitor
-                    .visit_newtype_struct(inner)
-                    .map_err(|error: D::Error| {
-                        let found = format!("extension type {kind}");
-                        D::Error::custom(error.to_string().replace("newtype struct", &found))
-                    })
+                self.visitor.visit_newtype_struct(inner).map_err(|error: D::Error| {
+                    let found = format!("extension type {kind}");
+                    D::Error::custom(error.to_string().replace("newtype struct", &found))
+                })
             }
             _ => {
                 let found = format!("extension type {kind}");
-                Err(D::Error::invalid_type(
-                    Unexpected::Other(&found),
-                    &self.visitor,
-                ))
+                Err(D::Error::invalid_type(Unexpected::Other(&found), &self.visitor))
             }
         }
     }
@@ -267,25 +253,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Through<'_, 'de, V> {
 
     #[inline]
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        let Self {
-            visitor,
-            context,
-            levels,
-        } = self;
-        visitor.visit_some(Adapter {
-            inner,
-            context,
-            levels,
-        })
+        let Self { visitor, context, levels } = self;
+        visitor.visit_some(Adapter { inner, context, levels })
     }
 
     #[inline]
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let Self {
-            visitor,
-            context,
-            levels,
-        } = self;
+        let Self { visitor, context, levels } = self;
         visitor.visit_enum(Variants::new(access, context, levels))
     }
 }
@@ -334,9 +308,7 @@ fn all_taken<E: Error>(total: usize, left: usize) -> Result<(), E> {
         return Ok(());
     }
     let taken = total.saturating_sub(left);
-    Err(E::custom(format_args!(
-        "invalid length {total}, expected {taken} elements"
-    )))
+    Err(E::custom(format_args!("invalid length {total}, expected {taken} elements")))
 }
 
 /// Whether `payload`, which lies in `input` and came as a bin or as a str that is not UTF-8, is a bin.

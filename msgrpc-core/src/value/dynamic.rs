@@ -127,9 +127,7 @@ impl Value {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Self> {
         let mut entries = self.as_map()?.iter();
-        entries
-            .find(|(key, _)| key.as_str() == Some(name))
-            .map(|(_, value)| value)
+        entries.find(|(key, _)| key.as_str() == Some(name)).map(|(_, value)| value)
     }
 
     /// Whether this is nil.

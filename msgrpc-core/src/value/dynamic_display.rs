@@ -13,11 +13,7 @@ use super::Value;
 /// at 1 KiB; each cut shows as `…`.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = Bounded {
-            to: f,
-            left: TOTAL_BYTES,
-            failed: Ok(()),
-        };
+        let mut out = Bounded { to: f, left: TOTAL_BYTES, failed: Ok(()) };
         // An error of `show` says that the room is used up, unless writing failed itself.
         match show(self, &mut out) {
             Ok(()) => Ok(()),
@@ -39,11 +35,7 @@ impl Write for Bounded<'_, '_> {
         self.left -= text.len();
         self.failed = self.to.write_str(text);
         self.failed?;
-        if beyond.is_empty() {
-            Ok(())
-        } else {
-            Err(fmt::Error)
-        }
+        if beyond.is_empty() { Ok(()) } else { Err(fmt::Error) }
     }
 }
 
@@ -90,11 +82,7 @@ fn show(value: &Value, out: &mut Bounded<'_, '_>) -> fmt::Result {
 fn show_text(text: &str, out: &mut Bounded<'_, '_>) -> fmt::Result {
     let shown = text.split_at(boundary(text, SHOWN_TEXT_BYTES)).0;
     write!(out, "\"{}", shown.escape_debug())?;
-    out.write_str(if shown.len() < text.len() {
-        "…\""
-    } else {
-        "\""
-    })
+    out.write_str(if shown.len() < text.len() { "…\"" } else { "\"" })
 }
 
 fn show_bytes(what: &str, bytes: &[u8], out: &mut Bounded<'_, '_>) -> fmt::Result {
@@ -102,11 +90,7 @@ fn show_bytes(what: &str, bytes: &[u8], out: &mut Bounded<'_, '_>) -> fmt::Resul
     for (index, byte) in bytes.iter().take(SHOWN_BYTES).enumerate() {
         write!(out, "{}{byte:02x}", if index > 0 { "" } else { ": " })?;
     }
-    out.write_str(if bytes.len() > SHOWN_BYTES {
-        "…>"
-    } else {
-        ">"
-    })
+    out.write_str(if bytes.len() > SHOWN_BYTES { "…>" } else { ">" })
 }
 
 fn show_rest(len: usize, out: &mut Bounded<'_, '_>) -> fmt::Result {
@@ -118,10 +102,7 @@ fn show_rest(len: usize, out: &mut Bounded<'_, '_>) -> fmt::Result {
 
 /// The last place at or before `at` where `text` may be cut.
 fn boundary(text: &str, at: usize) -> usize {
-    (0..=at.min(text.len()))
-        .rev()
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(0)
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
 /// Longest text, in bytes, but for the final `…`.

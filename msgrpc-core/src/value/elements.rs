@@ -41,11 +41,7 @@ impl<'de> Elements<'de> {
             }
         };
         let context = Context::new(elements, de::DYNAMIC_ELEMENTS);
-        Ok(Self {
-            reader: de::reader(elements),
-            context,
-            left,
-        })
+        Ok(Self { reader: de::reader(elements), context, left })
     }
 
     /// Decodes the next element, by the rules of [`decode`](super::decode).
@@ -53,10 +49,7 @@ impl<'de> Elements<'de> {
     /// # Errors
     ///
     /// As [`decode`](super::decode), with the path within the element; there is no element left.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "each element has its own type"
-    )]
+    #[expect(clippy::should_implement_trait, reason = "each element has its own type")]
     #[inline]
     pub fn next<T: Deserialize<'de>>(&mut self) -> Result<T, DecodeError> {
         let Some(left) = self.left.checked_sub(1) else {
@@ -79,9 +72,7 @@ impl<'de> Elements<'de> {
     pub fn finish(mut self) -> Result<(), DecodeError> {
         match self.left {
             0 => de::at_end(&mut self.reader),
-            left => Err(DecodeError::new(&format_args!(
-                "{left} elements are left over"
-            ))),
+            left => Err(DecodeError::new(&format_args!("{left} elements are left over"))),
         }
     }
 
@@ -98,8 +89,6 @@ impl<'de> Elements<'de> {
 
 impl fmt::Debug for Elements<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Elements")
-            .field("left", &self.left)
-            .finish_non_exhaustive()
+        f.debug_struct("Elements").field("left", &self.left).finish_non_exhaustive()
     }
 }

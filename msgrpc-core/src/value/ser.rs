@@ -24,12 +24,7 @@ where
     W: io::Write + ?Sized,
 {
     let mut ser = rmp_serde::Serializer::new(out);
-    value.serialize(Encoder {
-        ser: &mut ser,
-        style,
-        levels: MAX_DEPTH,
-        bytes_as: BytesAs::Bin,
-    })
+    value.serialize(Encoder { ser: &mut ser, style, levels: MAX_DEPTH, bytes_as: BytesAs::Bin })
 }
 
 /// Encodes one value at one place.
@@ -61,12 +56,7 @@ impl<'a, W: io::Write> Encoder<'a, W> {
     /// The encoder for one element of the container that this one has entered.
     #[inline]
     pub(super) fn element(&mut self) -> Encoder<'_, W> {
-        Encoder {
-            ser: self.ser,
-            style: self.style,
-            levels: self.levels,
-            bytes_as: self.bytes_as,
-        }
+        Encoder { ser: self.ser, style: self.style, levels: self.levels, bytes_as: self.bytes_as }
     }
 
     // rmp-serde writes the head of a container whose length it knows at once and keeps nothing, so its
@@ -75,19 +65,13 @@ impl<'a, W: io::Write> Encoder<'a, W> {
     #[inline]
     pub(super) fn array_head(&mut self, len: usize) -> Result<(), EncodeError> {
         check_len(len)?;
-        (&mut *self.ser)
-            .serialize_seq(Some(len))
-            .map(drop)
-            .map_err(EncodeError::wrap)
+        (&mut *self.ser).serialize_seq(Some(len)).map(drop).map_err(EncodeError::wrap)
     }
 
     #[inline]
     pub(super) fn map_head(&mut self, len: usize) -> Result<(), EncodeError> {
         check_len(len)?;
-        (&mut *self.ser)
-            .serialize_map(Some(len))
-            .map(drop)
-            .map_err(EncodeError::wrap)
+        (&mut *self.ser).serialize_map(Some(len)).map(drop).map_err(EncodeError::wrap)
     }
 
     #[inline]
@@ -268,14 +252,10 @@ impl<'a, W: io::Write> Serializer for Encoder<'a, W> {
         value: &T,
     ) -> Result<(), EncodeError> {
         match name {
-            RAW_STRING => value.serialize(Self {
-                bytes_as: BytesAs::Str,
-                ..self
-            }),
-            rmp_serde::MSGPACK_EXT_STRUCT_NAME => self
-                .ser
-                .serialize_newtype_struct(name, value)
-                .map_err(EncodeError::wrap),
+            RAW_STRING => value.serialize(Self { bytes_as: BytesAs::Str, ..self }),
+            rmp_serde::MSGPACK_EXT_STRUCT_NAME => {
+                self.ser.serialize_newtype_struct(name, value).map_err(EncodeError::wrap)
+            }
             _ => value.serialize(self),
         }
     }

@@ -38,21 +38,13 @@ impl<'a, W: io::Write> Compound<'a, W> {
     /// A container of `len` elements, whose head is written.
     #[inline]
     pub(super) fn known(to: Encoder<'a, W>, len: usize) -> Result<Self, EncodeError> {
-        Ok(Self {
-            to: to.enter()?,
-            left: len,
-            aside: None,
-        })
+        Ok(Self { to: to.enter()?, left: len, aside: None })
     }
 
     /// A container that will be counted.
     pub(super) fn counted(to: Encoder<'a, W>) -> Result<Self, EncodeError> {
         let ser = rmp_serde::Serializer::new(Vec::new());
-        Ok(Self {
-            to: to.enter()?,
-            left: 0,
-            aside: Some(Box::new(Aside { ser, count: 0 })),
-        })
+        Ok(Self { to: to.enter()?, left: 0, aside: Some(Box::new(Aside { ser, count: 0 })) })
     }
 
     /// Counts one element, key or value.
@@ -67,20 +59,12 @@ impl<'a, W: io::Write> Compound<'a, W> {
 
     #[inline]
     fn write<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        let Encoder {
-            style,
-            levels,
-            bytes_as,
-            ..
-        } = self.to;
+        let Encoder { style, levels, bytes_as, .. } = self.to;
         match &mut self.aside {
             None => value.serialize(self.to.element()),
-            Some(aside) => value.serialize(Encoder {
-                ser: &mut aside.ser,
-                style,
-                levels,
-                bytes_as,
-            }),
+            Some(aside) => {
+                value.serialize(Encoder { ser: &mut aside.ser, style, levels, bytes_as })
+            }
         }
     }
 
@@ -99,11 +83,7 @@ impl<'a, W: io::Write> Compound<'a, W> {
 
     #[inline]
     fn finish(self) -> Result<(), EncodeError> {
-        if self.left > 0 {
-            Err(too_few(self.left))
-        } else {
-            Ok(())
-        }
+        if self.left > 0 { Err(too_few(self.left)) } else { Ok(()) }
     }
 }
 
@@ -225,21 +205,14 @@ impl<'a, W: io::Write> Tuple<'a, W> {
         } else {
             Some(SmallVec::new())
         };
-        Ok(Self {
-            to,
-            len,
-            left: len,
-            octets,
-        })
+        Ok(Self { to, len, left: len, octets })
     }
 
     /// Goes from `Octets` to `Array`.
     #[inline]
     fn unpack(&mut self, octets: &[u8]) -> Result<(), EncodeError> {
         self.to.array_head(self.len)?;
-        octets
-            .iter()
-            .try_for_each(|octet| octet.serialize(self.to.element()))
+        octets.iter().try_for_each(|octet| octet.serialize(self.to.element()))
     }
 }
 

@@ -52,10 +52,7 @@ impl Head {
         for (to, from) in bytes.iter_mut().zip([marker].into_iter().chain(tail)) {
             *to = from;
         }
-        Self {
-            bytes,
-            len: N.saturating_add(1),
-        }
+        Self { bytes, len: N.saturating_add(1) }
     }
 
     /// One of three markers, for the narrowest of 8, 16 and 32 bits that `n` fits; the first may be
@@ -148,11 +145,7 @@ pub fn sint(n: i64) -> Head {
     }
     if let Ok(n) = i8::try_from(n) {
         let [byte] = n.to_be_bytes();
-        return if n >= -32 {
-            Head::new(byte, [])
-        } else {
-            Head::new(0xd0, [byte])
-        };
+        return if n >= -32 { Head::new(byte, []) } else { Head::new(0xd0, [byte]) };
     }
     if let Ok(n) = i16::try_from(n) {
         return Head::new(0xd1, n.to_be_bytes());
@@ -165,10 +158,7 @@ pub fn sint(n: i64) -> Head {
 
 /// What the head of a value says, in whichever width it was written (W5).
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "complete by definition: MessagePack has no more"
-)]
+#[expect(clippy::exhaustive_enums, reason = "complete by definition: MessagePack has no more")]
 pub enum Token {
     /// Nil.
     Nil,
@@ -267,34 +257,16 @@ pub fn read_token(bytes: &[u8]) -> Result<Option<(Token, usize)>, Reserved> {
         0xc7 => extension(length8(rest), rest, 1),
         0xc8 => extension(length16(rest), rest, 2),
         0xc9 => extension(length32(rest), rest, 4),
-        0xca => rest
-            .first_chunk()
-            .map(|n| (Token::F32(f32::from_be_bytes(*n)), 5)),
-        0xcb => rest
-            .first_chunk()
-            .map(|n| (Token::F64(f64::from_be_bytes(*n)), 9)),
+        0xca => rest.first_chunk().map(|n| (Token::F32(f32::from_be_bytes(*n)), 5)),
+        0xcb => rest.first_chunk().map(|n| (Token::F64(f64::from_be_bytes(*n)), 9)),
         0xcc => rest.first().map(|n| (Token::Uint(u64::from(*n)), 2)),
-        0xcd => rest
-            .first_chunk()
-            .map(|n| (Token::Uint(u16::from_be_bytes(*n).into()), 3)),
-        0xce => rest
-            .first_chunk()
-            .map(|n| (Token::Uint(u32::from_be_bytes(*n).into()), 5)),
-        0xcf => rest
-            .first_chunk()
-            .map(|n| (Token::Uint(u64::from_be_bytes(*n)), 9)),
-        0xd0 => rest
-            .first_chunk()
-            .map(|n| (signed(i8::from_be_bytes(*n).into()), 2)),
-        0xd1 => rest
-            .first_chunk()
-            .map(|n| (signed(i16::from_be_bytes(*n).into()), 3)),
-        0xd2 => rest
-            .first_chunk()
-            .map(|n| (signed(i32::from_be_bytes(*n).into()), 5)),
-        0xd3 => rest
-            .first_chunk()
-            .map(|n| (signed(i64::from_be_bytes(*n)), 9)),
+        0xcd => rest.first_chunk().map(|n| (Token::Uint(u16::from_be_bytes(*n).into()), 3)),
+        0xce => rest.first_chunk().map(|n| (Token::Uint(u32::from_be_bytes(*n).into()), 5)),
+        0xcf => rest.first_chunk().map(|n| (Token::Uint(u64::from_be_bytes(*n)), 9)),
+        0xd0 => rest.first_chunk().map(|n| (signed(i8::from_be_bytes(*n).into()), 2)),
+        0xd1 => rest.first_chunk().map(|n| (signed(i16::from_be_bytes(*n).into()), 3)),
+        0xd2 => rest.first_chunk().map(|n| (signed(i32::from_be_bytes(*n).into()), 5)),
+        0xd3 => rest.first_chunk().map(|n| (signed(i64::from_be_bytes(*n)), 9)),
         0xd4 => extension(Some(1), rest, 0),
         0xd5 => extension(Some(2), rest, 0),
         0xd6 => extension(Some(4), rest, 0),

@@ -19,12 +19,7 @@ pub(super) fn client(service: &Service) -> TokenStream {
 
 fn definition(service: &Service) -> TokenStream {
     let private = private(service);
-    let Carried {
-        cfg,
-        deprecated,
-        lints,
-        ..
-    } = &service.carried;
+    let Carried { cfg, deprecated, lints, .. } = &service.carried;
     let (vis, client) = (&service.item.vis, service.client_ident());
     let silenced = silenced(service);
     let docs = format!(
@@ -88,15 +83,8 @@ fn calls(service: &Service) -> TokenStream {
 
 /// One method: encode the arguments, hand them to a `Call` or a `Notify`.
 fn call(service: &Service, method: &Method) -> TokenStream {
-    let Carried {
-        cfg,
-        docs,
-        deprecated,
-        lints,
-    } = &method.carried;
-    let fallback = docs
-        .is_empty()
-        .then(|| format!(" Calls `{}`.", method.wire_name));
+    let Carried { cfg, docs, deprecated, lints } = &method.carried;
+    let fallback = docs.is_empty().then(|| format!(" Calls `{}`.", method.wire_name));
     let fallback = fallback.map(|text| quote!(#[doc = #text]));
     let (vis, name) = (&service.item.vis, method.ident());
     let params = method.params.iter().map(|param| {

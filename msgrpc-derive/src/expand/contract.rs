@@ -13,8 +13,7 @@ use crate::model::Service;
 pub(super) fn contract(service: &Service) -> TokenStream {
     let mut item = service.item.clone();
     bounds(&mut item);
-    item.attrs
-        .retain(|attr| !attr.path().is_ident("msgrpc") && conditional_keys(attr).is_empty());
+    item.attrs.retain(|attr| !attr.path().is_ident("msgrpc") && conditional_keys(attr).is_empty());
     for member in &mut item.items {
         if let TraitItem::Fn(function) = member {
             accepted(function);
@@ -66,10 +65,8 @@ fn accepted(function: &mut TraitItemFn) {
         let plain = matches!(&*param.pat, Pat::Ident(pat)
             if pat.by_ref.is_none() && pat.mutability.is_none() && pat.subpat.is_none());
         if !plain {
-            *param.pat = Pat::Wild(PatWild {
-                attrs: Vec::new(),
-                underscore_token: <Token![_]>::default(),
-            });
+            *param.pat =
+                Pat::Wild(PatWild { attrs: Vec::new(), underscore_token: <Token![_]>::default() });
         }
     }
 }

@@ -13,12 +13,7 @@ use crate::types::last_segment;
 /// `pub const FOO: ServiceDescriptor`.
 pub(super) fn descriptor(service: &Service) -> TokenStream {
     let private = private(service);
-    let Carried {
-        cfg,
-        deprecated,
-        lints,
-        ..
-    } = &service.carried;
+    let Carried { cfg, deprecated, lints, .. } = &service.carried;
     let vis = &service.item.vis;
     let constant = service.constant_ident();
     let name = service.name();
@@ -51,10 +46,7 @@ pub(super) fn methods(service: &Service) -> TokenStream {
     let Carried { cfg, lints, .. } = &service.carried;
     let server = service.service_ident();
     let silenced = silenced(service);
-    let constants = service
-        .methods
-        .iter()
-        .map(|method| constant(service, method));
+    let constants = service.methods.iter().map(|method| constant(service, method));
     quote! {
         #(#cfg)*
         #[automatically_derived]
@@ -117,10 +109,7 @@ fn facts(service: &Service, method: &Method) -> TokenStream {
     let docs = with_docs(&method.carried);
     let notification = keys.notification.as_ref().map(|_| quote!(.notification()));
     let blocking = keys.blocking.as_ref().map(|_| quote!(.blocking()));
-    let deprecated = method
-        .carried
-        .deprecation()
-        .map(|note| quote!(.deprecated(#note)));
+    let deprecated = method.carried.deprecation().map(|note| quote!(.deprecated(#note)));
     let extra_args = service.allow_extra_args.then(|| quote!(.extra_args()));
     let nil = keys.nil.as_ref().map(|_| quote!(.nil()));
     quote!(#returns #fails #docs #notification #blocking #deprecated #extra_args #nil)

@@ -60,9 +60,8 @@ fn private_at(service: &Service, span: Span) -> TokenStream {
 /// No more than these, since an `#[allow]` is an error below a `#![forbid]`.
 fn silenced(service: &Service) -> TokenStream {
     let of_methods = service.methods.iter().map(|method| &method.carried);
-    let deprecated = of_methods
-        .chain([&service.carried])
-        .any(|carried| !carried.deprecated.is_empty());
+    let deprecated =
+        of_methods.chain([&service.carried]).any(|carried| !carried.deprecated.is_empty());
     let deprecated = deprecated.then(|| quote!(deprecated));
     quote!(#[allow(dead_code, #deprecated)])
 }
@@ -77,11 +76,7 @@ fn impl_attrs(service: &Service) -> TokenStream {
 /// How values are written: `Style::Named` or `Style::Compact`.
 fn style(service: &Service) -> TokenStream {
     let private = private(service);
-    if service.compact {
-        quote!(#private::Style::Compact)
-    } else {
-        quote!(#private::Style::Named)
-    }
+    if service.compact { quote!(#private::Style::Compact) } else { quote!(#private::Style::Named) }
 }
 
 /// The place of a method's descriptor: a constant, so that a `#[cfg]` on another method shifts nothing.
@@ -102,11 +97,7 @@ fn decoded_type(param: &Param, private: &TokenStream) -> TokenStream {
         Passing::Slice(ty) => quote!(::std::vec::Vec<#ty>),
         Passing::Cow(ty) => quote!(#private::BorrowedCow<'_, #ty>),
     };
-    if param.in_option {
-        quote!(::core::option::Option<#inner>)
-    } else {
-        inner
-    }
+    if param.in_option { quote!(::core::option::Option<#inner>) } else { inner }
 }
 
 /// The place of a type in the user's file, for errors about it; names resolve as where the macro stands.

@@ -16,12 +16,10 @@ pub(super) fn probes(service: &Service) -> TokenStream {
     let private = private(service);
     let silenced = silenced(service);
     let probes = service.methods.iter().filter_map(|method| {
-        let checks: TokenStream = [
-            no_alias_of_result(method, &private),
-            optional_last(method, &private),
-        ]
-        .into_iter()
-        .collect();
+        let checks: TokenStream =
+            [no_alias_of_result(method, &private), optional_last(method, &private)]
+                .into_iter()
+                .collect();
         let cfg = service.carried.cfg.iter().chain(&method.carried.cfg);
         (!checks.is_empty()).then(|| {
             quote! {
@@ -61,11 +59,7 @@ fn optional_last(method: &Method, private: &TokenStream) -> TokenStream {
             return None;
         }
         let message = required_after_optional(&param.name(), &before.name());
-        Some(assertion(
-            param.ident.span(),
-            &quote!(!#first || #second),
-            &message,
-        ))
+        Some(assertion(param.ident.span(), &quote!(!#first || #second), &message))
     });
     pairs.collect()
 }

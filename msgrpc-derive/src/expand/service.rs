@@ -20,12 +20,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
 }
 
 fn definition(service: &Service) -> TokenStream {
-    let Carried {
-        cfg,
-        deprecated,
-        lints,
-        ..
-    } = &service.carried;
+    let Carried { cfg, deprecated, lints, .. } = &service.carried;
     let (vis, server) = (&service.item.vis, service.service_ident());
     let silenced = silenced(service);
     let docs = format!(
@@ -140,11 +135,7 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     let future = if blocking {
         quote!(#private::run_blocking(request, move |request| { #job }))
     } else {
-        let run = if method.keys.spawn.is_some() {
-            quote!(run_spawned)
-        } else {
-            quote!(run)
-        };
+        let run = if method.keys.spawn.is_some() { quote!(run_spawned) } else { quote!(run) };
         quote! {
             #private::#run(async move {
                 let request = &request;
@@ -169,11 +160,7 @@ fn decode(service: &Service, method: &Method) -> TokenStream {
         let typed = quote_spanned!(span_of(ty)=> let context: #ty = context;);
         quote!(let context = #private::Request::context(request); #typed)
     });
-    let arguments = if method.params.is_empty() {
-        quote!(_)
-    } else {
-        quote!(mut arguments)
-    };
+    let arguments = if method.params.is_empty() { quote!(_) } else { quote!(mut arguments) };
     let params = method.params.iter().enumerate().map(|(i, param)| {
         let slot = slot(i);
         let ty = decoded_type(param, &private);
@@ -192,17 +179,9 @@ fn decode(service: &Service, method: &Method) -> TokenStream {
 fn call(service: &Service, method: &Method) -> TokenStream {
     let (contract, name) = (&service.item.ident, method.ident());
     let context = method.context.as_ref().map(|_| quote!(context,));
-    let arguments = method
-        .params
-        .iter()
-        .enumerate()
-        .map(|(i, param)| lend(&slot(i), param));
+    let arguments = method.params.iter().enumerate().map(|(i, param)| lend(&slot(i), param));
     let wait = method.keys.blocking.is_none().then(|| quote!(.await));
-    let result = if matches!(method.reply, Reply::Nothing) {
-        quote!(())
-    } else {
-        quote!(result)
-    };
+    let result = if matches!(method.reply, Reply::Nothing) { quote!(()) } else { quote!(result) };
     quote! {
         let #result = <T as #contract>::#name(&*implementation, #context #(#arguments),*) #wait;
     }
@@ -245,9 +224,5 @@ fn slot(index: usize) -> Ident {
 /// `: Foo`; nothing for a trait with parameters, which was refused.
 fn bound(service: &Service) -> TokenStream {
     let contract = &service.item.ident;
-    if service.is_generic() {
-        TokenStream::new()
-    } else {
-        quote!(: #contract)
-    }
+    if service.is_generic() { TokenStream::new() } else { quote!(: #contract) }
 }

@@ -17,11 +17,7 @@ fn the_readme_service_expands_as_recorded() {
 #[test]
 fn raw_identifiers_lose_their_prefix_on_the_wire() {
     let text = expanded("", "trait Foo { async fn r#type(&self, r#match: u8); }");
-    for part in [
-        "::new(\"type\", \"type\", PARAMS)",
-        "\"match\"",
-        "\"type\" =>",
-    ] {
+    for part in ["::new(\"type\", \"type\", PARAMS)", "\"match\"", "\"type\" =>"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("\"r#"), "{text}");
@@ -31,31 +27,20 @@ fn raw_identifiers_lose_their_prefix_on_the_wire() {
 fn namespace_and_separator_come_before_every_name() {
     let item = r#"trait Foo { async fn a(&self); #[msgrpc(name = "B")] async fn b(&self); }"#;
     let text = expanded("namespace = \"n\", separator = \"/\"", item);
-    assert!(
-        text.contains("\"n/a\" =>") && text.contains("\"n/B\" =>"),
-        "{text}"
-    );
+    assert!(text.contains("\"n/a\" =>") && text.contains("\"n/B\" =>"), "{text}");
 }
 
 #[test]
 fn the_crate_key_replaces_the_path() {
     let text = expanded("crate = \"crate::rpc\"", "trait Foo { async fn a(&self); }");
-    assert!(
-        text.contains("crate::rpc::__private::") && !text.contains("::msgrpc::"),
-        "{text}"
-    );
+    assert!(text.contains("crate::rpc::__private::") && !text.contains("::msgrpc::"), "{text}");
 }
 
 #[test]
 fn keys_reach_the_descriptor_and_the_style() {
     let item = "trait Foo { #[msgrpc(nil)] #[deprecated(note = \"why\")] async fn a(&self, b: Option<u8>); }";
     let text = expanded("compact, allow_extra_args", item);
-    for part in [
-        ".extra_args()",
-        ".nil()",
-        ".deprecated(\"why\")",
-        "Style::Compact",
-    ] {
+    for part in [".extra_args()", ".nil()", ".deprecated(\"why\")", "Style::Compact"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(!text.contains("Style::Named"), "{text}");
@@ -63,44 +48,23 @@ fn keys_reach_the_descriptor_and_the_style() {
 
 #[test]
 fn cfg_stands_on_everything_that_belongs_to_a_method() {
-    let text = expanded(
-        "",
-        "trait Foo { #[cfg(x)] async fn a(&self, b: u8) -> Data; }",
-    );
+    let text = expanded("", "trait Foo { #[cfg(x)] async fn a(&self, b: u8) -> Data; }");
     // The trait's method, element and constant of the descriptor, the probe, the arm, the client's method.
     assert_eq!(text.matches("#[cfg(x)]").count(), 6, "{text}");
 }
 
 #[test]
 fn expectations_become_permissions_outside_of_the_trait() {
-    let text = expanded(
-        "",
-        "trait Foo { #[expect(non_snake_case)] async fn aB(&self); }",
-    );
-    assert_eq!(
-        text.matches("#[expect(non_snake_case)]").count(),
-        1,
-        "{text}"
-    );
-    assert_eq!(
-        text.matches("#[allow(non_snake_case)]").count(),
-        1,
-        "{text}"
-    );
+    let text = expanded("", "trait Foo { #[expect(non_snake_case)] async fn aB(&self); }");
+    assert_eq!(text.matches("#[expect(non_snake_case)]").count(), 1, "{text}");
+    assert_eq!(text.matches("#[allow(non_snake_case)]").count(), 1, "{text}");
 }
 
 #[test]
 fn a_cfg_attr_is_sorted_by_what_is_in_it() {
-    let text = expanded(
-        "",
-        "trait Foo { #[cfg_attr(p, cfg(x), deprecated)] async fn a(&self); }",
-    );
+    let text = expanded("", "trait Foo { #[cfg_attr(p, cfg(x), deprecated)] async fn a(&self); }");
     assert_eq!(text.matches("#[cfg_attr(p, cfg(x))]").count(), 4, "{text}");
-    assert_eq!(
-        text.matches("#[cfg_attr(p, deprecated)]").count(),
-        1,
-        "{text}"
-    );
+    assert_eq!(text.matches("#[cfg_attr(p, deprecated)]").count(), 1, "{text}");
 }
 
 #[test]

@@ -62,30 +62,21 @@ fn all_mistakes_are_reported_at_once() {
 
 #[test]
 fn a_mistake_leaves_stubs_without_the_wrong_method() {
-    let text = expanded(
-        "",
-        "trait Foo { async fn wrong(&mut self); async fn right(&self); }",
-    );
+    let text = expanded("", "trait Foo { async fn wrong(&mut self); async fn right(&self); }");
     assert_eq!(text.matches("compile_error!").count(), 1);
     assert!(
         text.contains("fn wrong(\n        &mut self,\n    ) -> impl")
             || text.contains("fn wrong(&mut self) -> impl"),
         "{text}"
     );
-    assert!(
-        text.contains("fn right(&self) -> ::msgrpc::__private::Call<"),
-        "{text}"
-    );
+    assert!(text.contains("fn right(&self) -> ::msgrpc::__private::Call<"), "{text}");
     assert!(!text.contains("fn wrong(&self"), "{text}");
 }
 
 #[test]
 fn what_is_no_trait_comes_out_as_it_was() {
     let text = expanded("", "struct Foo;");
-    assert!(
-        text.contains("struct Foo;") && text.contains("compile_error!"),
-        "{text}"
-    );
+    assert!(text.contains("struct Foo;") && text.contains("compile_error!"), "{text}");
 }
 
 const NO_BODY_MUT: &str = "a method without a body declares no `mut`: write it in the `impl`";
@@ -102,20 +93,14 @@ const NAME: &str = "`name` takes a string: write `name = \"…\"`";
 const REQUIRED: &str = "`b` is required but comes after `a`, which may be missing: put `b` first, or make it an `Option<_>`";
 
 const METHODS: &[(&str, &str)] = &[
-    (
-        "async fn a();",
-        "a method of a service takes `&self`: write it as the first parameter",
-    ),
+    ("async fn a();", "a method of a service takes `&self`: write it as the first parameter"),
     (
         "async fn a(&mut self);",
         "calls run side by side, so a method takes `&self`: keep what changes in a `Mutex` or an atomic",
     ),
     ("async fn a(self);", MANY),
     ("async fn a(self: Arc<Self>);", MANY),
-    (
-        "async fn a(&'static self);",
-        "a method of a service takes `&self`: remove the lifetime",
-    ),
+    ("async fn a(&'static self);", "a method of a service takes `&self`: remove the lifetime"),
     ("async fn a<T>(&self, t: T);", GENERIC),
     ("async fn a<const N: usize>(&self, t: [u8; N]);", GENERIC),
     (
@@ -154,10 +139,7 @@ const METHODS: &[(&str, &str)] = &[
     ),
     ("async fn a(&self, b: Option<Option<u8>>);", NESTED),
     ("async fn a(&self) -> Option<Option<u8>>;", NESTED),
-    (
-        "async fn a(&self) -> Result<u8, Option<Option<u8>>>;",
-        NESTED,
-    ),
+    ("async fn a(&self) -> Result<u8, Option<Option<u8>>>;", NESTED),
     ("async fn a(&self, a: Option<u8>, b: u8);", REQUIRED),
     ("async fn a(&self, a: Option<u8>, b: &str);", REQUIRED),
     ("async fn a(&self, ctx: Context);", CTX),
@@ -190,14 +172,8 @@ const METHODS: &[(&str, &str)] = &[
         "#[msgrpc(blocking)] async fn a(&self);",
         "a blocking method is a plain function: write `fn` instead of `async fn`, or remove `blocking`",
     ),
-    (
-        "async unsafe fn a(&self);",
-        "any peer can call a method of a service: remove `unsafe`",
-    ),
-    (
-        "const fn a(&self);",
-        "a method of a service runs when it is called: remove `const`",
-    ),
+    ("async unsafe fn a(&self);", "any peer can call a method of a service: remove `unsafe`"),
+    ("const fn a(&self);", "a method of a service runs when it is called: remove `const`"),
     (
         "async extern \"C\" fn a(&self);",
         "a method of a service is a Rust function: remove `extern`",
@@ -224,14 +200,8 @@ const METHODS: &[(&str, &str)] = &[
     ),
     ("#[msgrpc(name = 1)] async fn a(&self);", NAME),
     ("#[msgrpc(name)] async fn a(&self);", NAME),
-    (
-        "#[msgrpc(nil = true)] async fn a(&self);",
-        "`nil` takes no value: write `nil` alone",
-    ),
-    (
-        "#[msgrpc(nil, nil)] async fn a(&self);",
-        "`nil` is given twice: remove one",
-    ),
+    ("#[msgrpc(nil = true)] async fn a(&self);", "`nil` takes no value: write `nil` alone"),
+    ("#[msgrpc(nil, nil)] async fn a(&self);", "`nil` is given twice: remove one"),
     (
         "#[msgrpc(blockin)] fn a(&self);",
         "`blockin` is not a key of a method: did you mean `blocking`?",
@@ -260,37 +230,19 @@ const METHODS: &[(&str, &str)] = &[
         "#[cfg_attr(x, msgrpc(blocking))] fn a(&self);",
         "keys cannot depend on `cfg_attr`: write it twice, each with its own `#[cfg(…)]`",
     ),
-    (
-        "type A;",
-        "a service has no associated types: write concrete types in the methods",
-    ),
+    ("type A;", "a service has no associated types: write concrete types in the methods"),
     (
         "const A: u8;",
         "a service has no associated constants: write a method, or a constant beside the trait",
     ),
-    (
-        "a!();",
-        "the methods inside of a macro cannot be seen from here: write them out",
-    ),
+    ("a!();", "the methods inside of a macro cannot be seen from here: write them out"),
 ];
 
 const KEYS: &[(&str, &str)] = &[
-    (
-        "namespac = \"x\"",
-        "`namespac` is not a key of a service: did you mean `namespace`?",
-    ),
-    (
-        "blocking",
-        "`blocking` is not a key of a service: it goes on a method: `#[msgrpc(…)]`",
-    ),
-    (
-        "separator",
-        "`separator` takes a string: write `separator = \"…\"`",
-    ),
-    (
-        "compact = 1",
-        "`compact` takes no value: write `compact` alone",
-    ),
+    ("namespac = \"x\"", "`namespac` is not a key of a service: did you mean `namespace`?"),
+    ("blocking", "`blocking` is not a key of a service: it goes on a method: `#[msgrpc(…)]`"),
+    ("separator", "`separator` takes a string: write `separator = \"…\"`"),
+    ("compact = 1", "`compact` takes no value: write `compact` alone"),
     ("compact, compact", "`compact` is given twice: remove one"),
     (
         "crate = \"1\"",
@@ -307,20 +259,11 @@ const TRAITS: &[(&str, &str)] = &[
         "trait Foo where Self: Sized {}",
         "a service has no `where` clause: write bounds as supertraits, `trait Name: Bound`",
     ),
-    (
-        "unsafe trait Foo {}",
-        "a service is a safe trait: remove `unsafe`",
-    ),
-    (
-        "auto trait Foo {}",
-        "a service is no auto trait: remove `auto`",
-    ),
+    ("unsafe trait Foo {}", "a service is a safe trait: remove `unsafe`"),
+    ("auto trait Foo {}", "a service is no auto trait: remove `auto`"),
     (
         "#[msgrpc(compact)] trait Foo {}",
         "the keys of a service go into its attribute: write `#[msgrpc::service(…)]`",
     ),
-    (
-        "struct Foo;",
-        "this goes on a trait: write `#[msgrpc::service] trait Name { … }`",
-    ),
+    ("struct Foo;", "this goes on a trait: write `#[msgrpc::service] trait Name { … }`"),
 ];

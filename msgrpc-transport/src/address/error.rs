@@ -20,25 +20,13 @@ pub struct AddressError {
 
 impl AddressError {
     pub(super) fn new(input: &str, wrong: Wrong, suggestion: String) -> Self {
-        let Wrong {
-            problem,
-            part,
-            found,
-            expected,
-            ..
-        } = wrong;
-        let found = found
-            .map(|found| format!(" {}", quoted(&found)))
-            .unwrap_or_default();
+        let Wrong { problem, part, found, expected, .. } = wrong;
+        let found = found.map(|found| format!(" {}", quoted(&found))).unwrap_or_default();
         let input = quoted(input);
         let text = format!(
             "{problem} {part}{found} in {input}: expected {expected}; a good address: {suggestion}"
         );
-        Self {
-            part,
-            suggestion,
-            text,
-        }
+        Self { part, suggestion, text }
     }
 
     /// The part of the address that is wrong or missing.
@@ -127,14 +115,7 @@ pub(super) struct Wrong {
 impl Wrong {
     pub(super) fn new(problem: &'static str, part: AddressPart, expected: &str) -> Self {
         let (expected, fixes) = (expected.to_owned(), Vec::new());
-        Self {
-            problem,
-            part,
-            found: None,
-            expected,
-            fixes,
-            example: "tcp://127.0.0.1:8000",
-        }
+        Self { problem, part, found: None, expected, fixes, example: "tcp://127.0.0.1:8000" }
     }
 
     pub(super) fn found(mut self, found: &str) -> Self {
@@ -162,11 +143,7 @@ impl Wrong {
 
 /// `text` in quotes, escaped, at most 80 of its characters.
 fn quoted(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN_CHARS)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut shown: String = text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect();
     if text.chars().nth(SHOWN_CHARS).is_some() {
         shown.push('…');
     }
@@ -191,12 +168,7 @@ fn is_near(found: &str, known: &str) -> bool {
         above = here;
     }
     // Two slips in a word of three letters would make nearly every word near.
-    above[known.len()]
-        <= if known.len() > 4 || is_swap(&found, &known) {
-            2
-        } else {
-            1
-        }
+    above[known.len()] <= if known.len() > 4 || is_swap(&found, &known) { 2 } else { 1 }
 }
 
 /// Whether two neighbours changed places, as in `tpc`: two slips by the count, one by the hand.

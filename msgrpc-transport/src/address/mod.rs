@@ -194,10 +194,7 @@ impl From<SocketAddr> for HostPort {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
             _ => address.ip().to_string(),
         };
-        Self {
-            host,
-            port: address.port(),
-        }
+        Self { host, port: address.port() }
     }
 }
 

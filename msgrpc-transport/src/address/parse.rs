@@ -16,15 +16,8 @@ pub(super) fn address(text: &str) -> Result<Address, AddressError> {
 
 /// A host that is not part of a text: brackets may be missing.
 pub(super) fn bare_host(text: &str) -> Result<String, AddressError> {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    let host = if inner.contains(':') {
-        ipv6(inner)
-    } else {
-        host(inner)
-    };
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let host = if inner.contains(':') { ipv6(inner) } else { host(inner) };
     host.map_err(|wrong| report(text, wrong, |_| false))
 }
 
@@ -66,20 +59,11 @@ fn no_scheme(text: &str) -> Wrong {
         return wrong.fix(format!("{scheme}://{}", rest.trim_start_matches('/')));
     }
     if text.contains('/') {
-        return wrong
-            .fix(format!("unix://{text}"))
-            .example("unix:///run/app.sock");
+        return wrong.fix(format!("unix://{text}")).example("unix:///run/app.sock");
     }
-    let fix = if text.starts_with('@') {
-        format!("unix:{text}")
-    } else {
-        format!("tcp://{text}")
-    };
+    let fix = if text.starts_with('@') { format!("unix:{text}") } else { format!("tcp://{text}") };
     let port = text.strip_prefix(':').unwrap_or(text);
-    wrong
-        .fix(fix)
-        .fix(format!("tcp://127.0.0.1:{port}"))
-        .fix(format!("tcp://{text}:8000"))
+    wrong.fix(fix).fix(format!("tcp://127.0.0.1:{port}")).fix(format!("tcp://{text}:8000"))
 }
 
 fn unknown_scheme(scheme: &str, rest: &str) -> Wrong {
@@ -88,9 +72,7 @@ fn unknown_scheme(scheme: &str, rest: &str) -> Wrong {
         "http" | "ws" => "tcp",
         "https" | "wss" | "ssl" => "tls",
         "file" | "ipc" => {
-            return wrong
-                .fix(format!("unix://{rest}"))
-                .example("unix:///run/app.sock");
+            return wrong.fix(format!("unix://{rest}")).example("unix:///run/app.sock");
         }
         _ => wrong.did_you_mean(scheme, &SCHEMES).unwrap_or("tcp"),
     };
@@ -105,30 +87,23 @@ fn unknown_scheme(scheme: &str, rest: &str) -> Wrong {
 }
 
 fn unix(rest: &str) -> Result<UnixAddress, Wrong> {
-    let (text, part) =
-        if let Some(path) = rest.strip_prefix("//").filter(|path| path.starts_with('/')) {
-            (path, Part::Path)
-        } else if rest.starts_with('@') {
-            (rest, Part::Name)
-        } else {
-            let bare = rest.trim_start_matches('/');
-            return Err(Wrong::new(
-                "bad",
-                Part::Path,
-                "unix:///path with an absolute path, or unix:@name",
-            )
-            .fix(if bare.starts_with('@') {
-                format!("unix:{bare}")
-            } else {
-                format!("unix:///{bare}")
-            })
-            .example("unix:///run/app.sock"));
-        };
-    let example = if part == Part::Path {
-        "unix:///run/app.sock"
+    let (text, part) = if let Some(path) =
+        rest.strip_prefix("//").filter(|path| path.starts_with('/'))
+    {
+        (path, Part::Path)
+    } else if rest.starts_with('@') {
+        (rest, Part::Name)
     } else {
-        "unix:@app"
+        let bare = rest.trim_start_matches('/');
+        return Err(Wrong::new(
+            "bad",
+            Part::Path,
+            "unix:///path with an absolute path, or unix:@name",
+        )
+        .fix(if bare.starts_with('@') { format!("unix:{bare}") } else { format!("unix:///{bare}") })
+        .example("unix:///run/app.sock"));
     };
+    let example = if part == Part::Path { "unix:///run/app.sock" } else { "unix:@app" };
     if text.len() < 2 {
         return Err(Wrong::new("missing", part, "at least one character").example(example));
     }
@@ -136,18 +111,12 @@ fn unix(rest: &str) -> Result<UnixAddress, Wrong> {
         return Err(Wrong::new("bad", part, "no control characters").example(example));
     }
     // `@` stands for the zero byte that begins an abstract name.
-    let longest = if part == Part::Path {
-        UNIX_BYTES
-    } else {
-        UNIX_BYTES + 1
-    };
+    let longest = if part == Part::Path { UNIX_BYTES } else { UNIX_BYTES + 1 };
     if text.len() > longest {
         let expected = format!("at most {UNIX_BYTES} bytes, as the system has it");
         return Err(Wrong::new("too long a", part, &expected).example(example));
     }
-    Ok(UnixAddress {
-        text: text.to_owned(),
-    })
+    Ok(UnixAddress { text: text.to_owned() })
 }
 
 fn memory(name: &str) -> Result<MemoryName, Wrong> {
@@ -157,9 +126,7 @@ fn memory(name: &str) -> Result<MemoryName, Wrong> {
         let problem = if name.is_empty() { "missing" } else { "bad" };
         return Err(Wrong::new(problem, Part::Name, expected).example("memory://app"));
     }
-    Ok(MemoryName {
-        name: name.to_owned(),
-    })
+    Ok(MemoryName { name: name.to_owned() })
 }
 
 fn host_port(scheme: &str, rest: &str) -> Result<HostPort, Wrong> {
@@ -171,16 +138,9 @@ fn host_port(scheme: &str, rest: &str) -> Result<HostPort, Wrong> {
             .example(example(scheme)));
     }
     let place = split(scheme, rest)?;
-    let host = if place.bracketed {
-        ipv6(place.host)
-    } else {
-        host(place.host)
-    };
+    let host = if place.bracketed { ipv6(place.host) } else { host(place.host) };
     let host = host.map_err(|wrong| wrong.example(example(scheme)))?;
-    Ok(HostPort {
-        host,
-        port: place.port,
-    })
+    Ok(HostPort { host, port: place.port })
 }
 
 fn multicast(rest: &str) -> Result<MulticastAddress, Wrong> {
@@ -200,13 +160,7 @@ fn multicast(rest: &str) -> Result<MulticastAddress, Wrong> {
         return Err(Wrong::new("bad", Part::Group, expected).example(example("multicast")));
     };
     let (ttl, interface, loopback) = (None, None, None);
-    let mut address = MulticastAddress {
-        group,
-        port: place.port,
-        ttl,
-        interface,
-        loopback,
-    };
+    let mut address = MulticastAddress { group, port: place.port, ttl, interface, loopback };
     for pair in query.into_iter().flat_map(|query| query.split('&')) {
         parameter(&mut address, place_text, pair)?;
     }
@@ -231,10 +185,7 @@ fn parameter(address: &mut MulticastAddress, place: &str, pair: &str) -> Result<
         "interface" => {
             let is_good = |c: char| c.is_ascii_alphanumeric() || "-_.:@".contains(c);
             if value.is_empty() || value.len() > INTERFACE_BYTES || !value.chars().all(is_good) {
-                return bad(
-                    Part::Interface,
-                    "the name of a network interface, or its address",
-                );
+                return bad(Part::Interface, "the name of a network interface, or its address");
             }
             address.interface.replace(value.to_owned()).is_none()
         }
@@ -245,9 +196,7 @@ fn parameter(address: &mut MulticastAddress, place: &str, pair: &str) -> Result<
         _ => {
             let mut wrong =
                 Wrong::new("unknown", Part::Parameter, "ttl, interface or loop").found(name);
-            let meant = wrong
-                .did_you_mean(name, &["ttl", "interface", "loop"])
-                .unwrap_or("ttl");
+            let meant = wrong.did_you_mean(name, &["ttl", "interface", "loop"]).unwrap_or("ttl");
             return Err(wrong
                 .fix(format!("multicast://{place}?{meant}={value}"))
                 .example(example("multicast")));
@@ -256,11 +205,9 @@ fn parameter(address: &mut MulticastAddress, place: &str, pair: &str) -> Result<
     if is_first {
         return Ok(());
     }
-    Err(
-        Wrong::new("repeated", Part::Parameter, "each parameter once")
-            .found(name)
-            .fix(format!("multicast://{place}?{pair}")),
-    )
+    Err(Wrong::new("repeated", Part::Parameter, "each parameter once")
+        .found(name)
+        .fix(format!("multicast://{place}?{pair}")))
 }
 
 /// `host:port`, cut but not checked beyond its port.
@@ -277,11 +224,9 @@ fn split<'a>(scheme: &str, text: &'a str) -> Result<Place<'a>, Wrong> {
             return Err(Wrong::new("bad", Part::Host, "a closing `]`").example("tcp://[::1]:8000"));
         };
         if !after.is_empty() && !after.starts_with(':') {
-            return Err(
-                Wrong::new("bad", Part::Port, "`:` and a number from 0 to 65535")
-                    .fix(format!("{scheme}://[{host}]:{after}"))
-                    .example(example(scheme)),
-            );
+            return Err(Wrong::new("bad", Part::Port, "`:` and a number from 0 to 65535")
+                .fix(format!("{scheme}://[{host}]:{after}"))
+                .example(example(scheme)));
         }
         (host, after.strip_prefix(':'), true)
     } else {
@@ -297,20 +242,14 @@ fn split<'a>(scheme: &str, text: &'a str) -> Result<Place<'a>, Wrong> {
             .example(example(scheme)));
     }
     let Some(port) = port else {
-        return Err(
-            Wrong::new("missing", Part::Port, "`:` and a number from 0 to 65535")
-                .fix(format!("{scheme}://{text}:8000"))
-                .example(example(scheme)),
-        );
+        return Err(Wrong::new("missing", Part::Port, "`:` and a number from 0 to 65535")
+            .fix(format!("{scheme}://{text}:8000"))
+            .example(example(scheme)));
     };
     // `+80` parses too, and is no port.
     let is_number = port.bytes().all(|b| b.is_ascii_digit());
     match port.parse() {
-        Ok(port) if is_number => Ok(Place {
-            host,
-            bracketed,
-            port,
-        }),
+        Ok(port) if is_number => Ok(Place { host, bracketed, port }),
         _ => {
             Err(Wrong::new("bad", Part::Port, "a number from 0 to 65535").example(example(scheme)))
         }
@@ -338,11 +277,7 @@ fn host(text: &str) -> Result<String, Wrong> {
     // No top-level domain is a number: this was meant as an IPv4 address.
     let last = labels.rsplit('.').next().unwrap_or(labels);
     if last.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Wrong::new(
-            "bad",
-            Part::Host,
-            "four numbers from 0 to 255, as in 127.0.0.1",
-        ));
+        return Err(Wrong::new("bad", Part::Host, "four numbers from 0 to 255, as in 127.0.0.1"));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -359,11 +294,7 @@ fn ipv6(text: &str) -> Result<String, Wrong> {
     match ip.parse::<Ipv6Addr>() {
         Ok(ip) if zone.is_none() => Ok(ip.to_string()),
         Ok(ip) if zone.is_some_and(is_zone) => Ok(format!("{ip}%{}", zone.unwrap_or_default())),
-        _ => Err(Wrong::new(
-            "bad",
-            Part::Host,
-            "an IPv6 address in the brackets, as in [::1]",
-        )),
+        _ => Err(Wrong::new("bad", Part::Host, "an IPv6 address in the brackets, as in [::1]")),
     }
 }
 

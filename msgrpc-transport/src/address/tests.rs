@@ -43,43 +43,25 @@ fn good_addresses_print_as_they_were_written() {
 
 #[test]
 fn hosts_take_one_form() {
-    assert_eq!(
-        parse("tcp://LocalHost:080").to_string(),
-        "tcp://localhost:80"
-    );
+    assert_eq!(parse("tcp://LocalHost:080").to_string(), "tcp://localhost:80");
     assert_eq!(parse("tcp://[0:0:0:0:0:0:0:1]:80"), parse("tcp://[::1]:80"));
 }
 
 #[test]
 fn parameters_may_stand_in_any_order() {
     let address = parse("multicast://239.1.2.3:9000?loop=false&ttl=0");
-    assert_eq!(
-        address.to_string(),
-        "multicast://239.1.2.3:9000?ttl=0&loop=false"
-    );
+    assert_eq!(address.to_string(), "multicast://239.1.2.3:9000?ttl=0&loop=false");
 }
 
 #[test]
 fn parts_are_at_hand() {
-    let Address::Multicast(multicast) = parse("multicast://239.1.2.3:9000") else {
-        panic!()
-    };
+    let Address::Multicast(multicast) = parse("multicast://239.1.2.3:9000") else { panic!() };
     assert_eq!(multicast.group(), Ipv4Addr::new(239, 1, 2, 3));
-    assert_eq!(
-        (multicast.ttl(), multicast.loopback(), multicast.interface()),
-        (1, true, None)
-    );
+    assert_eq!((multicast.ttl(), multicast.loopback(), multicast.interface()), (1, true, None));
 
-    let Address::Unix(unix) = parse("unix:///run/app.sock") else {
-        panic!()
-    };
-    assert_eq!(
-        (unix.path(), unix.abstract_name()),
-        (Some(Path::new("/run/app.sock")), None)
-    );
-    let Address::Unix(unix) = parse("unix:@app") else {
-        panic!()
-    };
+    let Address::Unix(unix) = parse("unix:///run/app.sock") else { panic!() };
+    assert_eq!((unix.path(), unix.abstract_name()), (Some(Path::new("/run/app.sock")), None));
+    let Address::Unix(unix) = parse("unix:@app") else { panic!() };
     assert_eq!((unix.path(), unix.abstract_name()), (None, Some("app")));
 
     assert_eq!(parse("udp://localhost:7").port(), Some(7));
@@ -164,14 +146,8 @@ fn unix_addresses_are_as_long_as_the_system_has_room() {
     let path = |bytes: usize| format!("unix:///{}", "a".repeat(bytes - 1));
     assert_eq!(parse(&path(107)).to_string(), path(107));
     let error = refusal(&path(108)).to_string();
-    assert!(
-        error.starts_with("too long a path in \"unix:///aaa"),
-        "{error}"
-    );
-    assert!(
-        error.contains("expected at most 107 bytes, as the system has it"),
-        "{error}"
-    );
+    assert!(error.starts_with("too long a path in \"unix:///aaa"), "{error}");
+    assert!(error.contains("expected at most 107 bytes, as the system has it"), "{error}");
 
     let name = |bytes: usize| format!("unix:@{}", "a".repeat(bytes));
     assert_eq!(parse(&name(107)).to_string(), name(107));
@@ -180,18 +156,11 @@ fn unix_addresses_are_as_long_as_the_system_has_room() {
 
 #[test]
 fn refusals_are_short_whatever_came_in() {
-    let texts = [
-        "x".repeat(100_000),
-        "\u{202e}\n".repeat(50_000),
-        "http://".repeat(10_000),
-    ];
+    let texts = ["x".repeat(100_000), "\u{202e}\n".repeat(50_000), "http://".repeat(10_000)];
     for text in texts {
         let error = refusal(&text).to_string();
         assert!(error.contains('…') && error.len() < 2_000, "{error}");
-        assert!(
-            error.chars().all(|c| !c.is_control() && c != '\u{202e}'),
-            "{error}"
-        );
+        assert!(error.chars().all(|c| !c.is_control() && c != '\u{202e}'), "{error}");
     }
 }
 
@@ -210,10 +179,7 @@ fn an_address_serves_where_text_does() {
 fn host_ports() -> impl Strategy<Value = HostPort> {
     prop_oneof![
         any::<SocketAddr>().prop_map(HostPort::from),
-        (
-            r"[a-z][a-z0-9_-]{0,10}(\.[a-z][a-z0-9]{0,5}){0,3}\.?",
-            any::<u16>()
-        )
+        (r"[a-z][a-z0-9_-]{0,10}(\.[a-z][a-z0-9]{0,5}){0,3}\.?", any::<u16>())
             .prop_map(|(host, port)| HostPort::new(&host, port).unwrap()),
         (any::<Ipv6Addr>(), "[a-z0-9]{1,15}", any::<u16>())
             .prop_map(|(ip, zone, port)| HostPort::new(&format!("{ip}%{zone}"), port).unwrap()),
@@ -230,31 +196,22 @@ fn multicasts() -> impl Strategy<Value = MulticastAddress> {
         }),
     ];
     let interface = proptest::option::of("[a-z0-9_.:@-]{1,15}");
-    (
-        groups,
-        any::<u16>(),
-        any::<Option<u8>>(),
-        interface,
-        any::<Option<bool>>(),
-    )
-        .prop_map(|(group, port, ttl, interface, loopback)| MulticastAddress {
+    (groups, any::<u16>(), any::<Option<u8>>(), interface, any::<Option<bool>>()).prop_map(
+        |(group, port, ttl, interface, loopback)| MulticastAddress {
             group,
             port,
             ttl,
             interface,
             loopback,
-        })
+        },
+    )
 }
 
 fn addresses() -> impl Strategy<Value = Address> {
     let unix =
         r"(//)?[^\p{C}\s/@][^\p{C}\s]{0,20}".prop_map(|name| match name.strip_prefix("//") {
-            Some(path) => UnixAddress {
-                text: format!("/{path}"),
-            },
-            None => UnixAddress {
-                text: format!("@{name}"),
-            },
+            Some(path) => UnixAddress { text: format!("/{path}") },
+            None => UnixAddress { text: format!("@{name}") },
         });
     prop_oneof![
         host_ports().prop_map(Address::Tcp),

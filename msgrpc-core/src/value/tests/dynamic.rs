@@ -35,32 +35,20 @@ fn w6_a_str_that_is_not_utf8_stays_one() {
     let value = Value::RawString(vec![0xff, 0xfe]);
     assert_eq!(decode(&[0xa2, 0xff, 0xfe]), Ok(value.clone()));
     assert_eq!(bytes(&value), [0xa2, 0xff, 0xfe]);
-    assert_eq!(
-        decode(&[0xc4, 2, 0xff, 0xfe]),
-        Ok(Value::Binary(vec![0xff, 0xfe]))
-    );
+    assert_eq!(decode(&[0xc4, 2, 0xff, 0xfe]), Ok(Value::Binary(vec![0xff, 0xfe])));
 }
 
 #[test]
 fn w6_a_raw_string_is_told_from_a_bin_by_any_head() {
-    for len in [
-        1_usize, 31, 32, 196, 197, 198, 255, 256, 0xc4c4, 0xc5c5, 0xffff, 0x1_c4c4,
-    ] {
+    for len in [1_usize, 31, 32, 196, 197, 198, 255, 256, 0xc4c4, 0xc5c5, 0xffff, 0x1_c4c4] {
         let [a, b, c, d] = u32::try_from(len).unwrap().to_be_bytes();
-        let (raw, bin) = (
-            Value::RawString(vec![0xff; len]),
-            Value::Binary(vec![0xff; len]),
-        );
+        let (raw, bin) = (Value::RawString(vec![0xff; len]), Value::Binary(vec![0xff; len]));
         // What stands before the value looks like a part of a bin's head.
         for before in [0xc4, 0xc5, 0xc6, 0x00, d] {
             let check = |head: &[u8], value: &Value| {
                 let array = [&[0x92, 0xcc, before][..], &raw_string(head, len)].concat();
                 let expected = Value::Array(vec![Value::from(before), value.clone()]);
-                assert_eq!(
-                    decode::<Value>(&array).as_ref(),
-                    Ok(&expected),
-                    "{head:02x?}"
-                );
+                assert_eq!(decode::<Value>(&array).as_ref(), Ok(&expected), "{head:02x?}");
             };
             check(&[0xdb, a, b, c, d], &raw);
             check(&[0xc6, a, b, c, d], &bin);
@@ -101,10 +89,7 @@ fn a14_numbers_come_back_as_they_were() {
     assert_eq!(decode(&bytes(&i64::MIN)), Ok(Value::Int(i64::MIN)));
     assert_eq!(decode(&[0xcf, 0, 0, 0, 0, 0, 0, 0, 5]), Ok(Value::Int(5)));
     assert_eq!(Value::from(5_u64), Value::Int(5));
-    for float in [
-        &[0xca, 0x7f, 0xc0, 0, 1][..],
-        &[0xcb, 0x80, 0, 0, 0, 0, 0, 0, 0],
-    ] {
+    for float in [&[0xca, 0x7f, 0xc0, 0, 1][..], &[0xcb, 0x80, 0, 0, 0, 0, 0, 0, 0]] {
         assert_eq!(bytes(&decode::<Value>(float).unwrap()), float);
     }
 }
@@ -118,10 +103,7 @@ fn entries_keep_their_order_and_their_duplicates() {
 #[test]
 fn a_value_is_read_by_its_accessors() {
     let value: Value = decode(b"\x82\xa1a\x91\x02\xc4\x01b\xc0").unwrap();
-    assert_eq!(
-        value.field("a").unwrap().as_array(),
-        Some(&[Value::Int(2)][..])
-    );
+    assert_eq!(value.field("a").unwrap().as_array(), Some(&[Value::Int(2)][..]));
     assert!(value.field("b").unwrap().is_nil());
     assert_eq!(value.field("c"), None);
     assert_eq!(value.as_map().unwrap().len(), 2);
@@ -137,10 +119,7 @@ fn a_value_is_read_by_its_accessors() {
 
 #[test]
 fn any_type_becomes_a_value_and_back() {
-    let address = Address {
-        street: "s".into(),
-        number: 1,
-    };
+    let address = Address { street: "s".into(), number: 1 };
     let value = to_value(&address).unwrap();
     assert_eq!(value.field("street"), Some(&Value::from("s")));
     assert_eq!(from_value(value), Ok(address));
@@ -152,10 +131,7 @@ fn any_type_becomes_a_value_and_back() {
 fn a_value_looks_like_json() {
     let value = Value::Map(vec![
         (Value::from("text"), Value::from("a\"\n")),
-        (
-            Value::from(1),
-            Value::Array(vec![Value::Nil, Value::from(1.0_f64), Value::from(true)]),
-        ),
+        (Value::from(1), Value::Array(vec![Value::Nil, Value::from(1.0_f64), Value::from(true)])),
         (Value::from(&b"hello"[..]), Value::RawString(vec![255])),
         (Value::Ext(5, vec![1]), Value::from(u64::MAX)),
     ]);
@@ -176,16 +152,9 @@ fn a_large_value_does_not_flood_a_log() {
     let array = Value::Array(vec![Value::from(1); 1000]).to_string();
     assert!(array.ends_with("1, … 968 more]"), "{array}");
     let deep = (0..100_000).try_fold(Value::Nil, |value, n| {
-        if n < 3000 {
-            Ok(Value::Array(vec![value]))
-        } else {
-            Err(value)
-        }
+        if n < 3000 { Ok(Value::Array(vec![value])) } else { Err(value) }
     });
-    assert_eq!(
-        deep.unwrap_err().to_string(),
-        format!("{}…", "[".repeat(1024))
-    );
+    assert_eq!(deep.unwrap_err().to_string(), format!("{}…", "[".repeat(1024)));
     let wide = Value::Array(vec![Value::from("\u{1}".repeat(1000)); 32]).to_string();
     assert!(wide.len() <= 1024 + '…'.len_utf8(), "{}", wide.len());
 }

@@ -18,10 +18,7 @@ fn compact<T: Serialize>(value: &T) -> Vec<u8> {
 
 #[test]
 fn w6_structs_are_maps_with_names_and_arrays_when_compact() {
-    let address = Address {
-        street: "s".into(),
-        number: 7,
-    };
+    let address = Address { street: "s".into(), number: 7 };
     assert_eq!(bytes(&address), b"\x82\xa6street\xa1s\xa6number\x07");
     assert_eq!(compact(&address), b"\x92\xa1s\x07");
 }
@@ -29,15 +26,9 @@ fn w6_structs_are_maps_with_names_and_arrays_when_compact() {
 #[test]
 fn w6_variants_are_their_name_or_a_map_from_name_to_data() {
     assert_eq!(bytes(&Shape::Point), b"\xa5Point");
-    assert_eq!(
-        bytes(&Shape::Circle(0.5)),
-        b"\x81\xa6Circle\xcb\x3f\xe0\0\0\0\0\0\0"
-    );
+    assert_eq!(bytes(&Shape::Circle(0.5)), b"\x81\xa6Circle\xcb\x3f\xe0\0\0\0\0\0\0");
     assert_eq!(bytes(&Shape::Line(1, -1)), b"\x81\xa4Line\x92\x01\xff");
-    let boxed = Shape::Box {
-        width: 3,
-        label: None,
-    };
+    let boxed = Shape::Box { width: 3, label: None };
     assert_eq!(bytes(&boxed), b"\x81\xa3Box\x82\xa5width\x03\xa5label\xc0");
     assert_eq!(compact(&boxed), b"\x81\xa3Box\x92\x03\xc0");
 }
@@ -48,10 +39,7 @@ fn w6_byte_slices_and_vectors_are_bin() {
     assert_eq!(bytes(&[1_u8, 2][..]), [0xc4, 2, 1, 2]);
     assert_eq!(bytes(&Some(vec![1_u8])), [0xc4, 1, 1]);
     assert_eq!(bytes(&(vec![1_u8], "a")), [0x92, 0xc4, 1, 1, 0xa1, b'a']);
-    assert_eq!(
-        bytes(&vec![vec![7_u8], vec![]]),
-        [0x92, 0xc4, 1, 7, 0xc4, 0]
-    );
+    assert_eq!(bytes(&vec![vec![7_u8], vec![]]), [0x92, 0xc4, 1, 7, 0xc4, 0]);
 }
 
 #[test]
@@ -82,11 +70,8 @@ fn w6_sets_and_deques_of_bytes_are_arrays() {
 
 #[test]
 fn w6_long_bytes_have_the_shortest_head() {
-    for (len, head) in [
-        (255, &[0xc4, 255][..]),
-        (256, &[0xc5, 1, 0]),
-        (65536, &[0xc6, 0, 1, 0, 0]),
-    ] {
+    for (len, head) in [(255, &[0xc4, 255][..]), (256, &[0xc5, 1, 0]), (65536, &[0xc6, 0, 1, 0, 0])]
+    {
         let value: Vec<u8> = (0..=255).cycle().take(len).collect();
         assert_eq!(bytes(&value), [head, &value].concat());
     }
@@ -116,10 +101,7 @@ fn w5_integers_take_the_shortest_form() {
     assert_eq!(bytes(&200_i64), [0xcc, 200]);
     assert_eq!(bytes(&-1_i64), [0xff]);
     assert_eq!(bytes(&-33_i8), [0xd0, 0xdf]);
-    assert_eq!(
-        bytes(&u64::MAX),
-        [0xcf, 255, 255, 255, 255, 255, 255, 255, 255]
-    );
+    assert_eq!(bytes(&u64::MAX), [0xcf, 255, 255, 255, 255, 255, 255, 255, 255]);
     assert_eq!(bytes(&i64::MIN), [0xd3, 128, 0, 0, 0, 0, 0, 0, 0]);
 }
 
@@ -154,25 +136,16 @@ impl Serialize for Lying {
 fn a_sequence_that_announces_another_length_is_an_error() {
     let encode = |value| super::super::encode(&value, Style::Named, &mut Vec::new());
     let fewer = encode(Lying(Some(2), 1)).unwrap_err().to_string();
-    assert_eq!(
-        fewer,
-        "a sequence or map gave 1 elements fewer than it announced"
-    );
+    assert_eq!(fewer, "a sequence or map gave 1 elements fewer than it announced");
     let more = encode(Lying(Some(2), 3)).unwrap_err().to_string();
-    assert_eq!(
-        more,
-        "a sequence or map gave more elements than it announced"
-    );
+    assert_eq!(more, "a sequence or map gave more elements than it announced");
     assert!(encode(Lying(Some(2), 2)).is_ok());
 }
 
 #[test]
 fn a_sequence_of_unknown_length_is_counted() {
     assert_eq!(bytes(&Lying(None, 3)), [0x93, 0, 1, 2]);
-    assert_eq!(
-        bytes(&[Lying(None, 1), Lying(None, 0)]),
-        [0x92, 0x91, 0, 0x90]
-    );
+    assert_eq!(bytes(&[Lying(None, 1), Lying(None, 0)]), [0x92, 0x91, 0, 0x90]);
     struct Map;
     impl Serialize for Map {
         fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -201,10 +174,7 @@ fn w10_an_error_of_the_type_itself_is_told() {
 fn a_sink_that_is_full_is_told() {
     let mut room = [0; 2];
     let error = super::super::encode("hello", Style::Named, &mut &mut room[..]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "cannot write: failed to write whole buffer"
-    );
+    assert_eq!(error.to_string(), "cannot write: failed to write whole buffer");
 }
 
 #[test]

@@ -103,20 +103,11 @@ fn a_length_that_lies_takes_no_memory() {
 
 #[test]
 fn more_than_65536_dynamic_values_are_refused() {
-    let values = |count: u16| {
-        [
-            vec![0xdc],
-            count.to_be_bytes().to_vec(),
-            vec![1; count.into()],
-        ]
-        .concat()
-    };
+    let values =
+        |count: u16| [vec![0xdc], count.to_be_bytes().to_vec(), vec![1; count.into()]].concat();
     assert!(decode::<Value>(&values(u16::MAX)).is_ok());
     let many = [&[0xdd, 0, 1, 0, 0][..], &vec![1; 65536]].concat();
-    assert_eq!(
-        refusal::<Value>(&many),
-        "[65535]: more than 65536 dynamic values"
-    );
+    assert_eq!(refusal::<Value>(&many), "[65535]: more than 65536 dynamic values");
     assert!(decode::<Vec<Value>>(&many).is_ok());
     assert!(decode::<Vec<u8>>(&many).is_ok());
     let pair = [&[0x92][..], &values(u16::MAX), &values(1)].concat();
