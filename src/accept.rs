@@ -3,10 +3,11 @@
 //! Used by the server. It takes a place for a connection before it accepts one, so that too many wait in
 //! the system's backlog.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use msgrpc_transport::{Listener, Stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,49 +25,84 @@ pub(crate) struct Acceptor {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) manners: Manners,
     pub(crate) tasks: TaskTracker,
-    /// Cancelled when the server is to end in order.
-    pub(crate) drain: CancellationToken,
-    /// Cancelled when it is to end at once.
-    pub(crate) abort: CancellationToken,
+    pub(crate) connections: Arc<Connections>,
+}
+
+/// The live connections of a server, so that it can end them.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    state: Mutex<Live>,
+    /// Cancelled when no more connections are accepted.
+    closing: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    next: u64,
+    connections: HashMap<u64, Weak<Connection>>,
+    /// How those that come now end at once.
+    closing: Option<Closing>,
+}
+
+impl Connections {
+    /// Ends all connections in this way, also those that are about to begin.
+    pub(crate) fn close(&self, closing: Closing) {
+        self.closing.cancel();
+        let mut state = self.lock();
+        state.closing = Some(closing);
+        let connections: Vec<_> = state.connections.values().filter_map(Weak::upgrade).collect();
+        drop(state);
+        for connection in connections {
+            connection.close(closing);
+        }
+    }
+
+    fn add(&self, connection: &Arc<Connection>) -> u64 {
+        let mut state = self.lock();
+        let key = state.next;
+        state.next += 1;
+        state.connections.insert(key, Arc::downgrade(connection));
+        let closing = state.closing;
+        drop(state);
+        if let Some(closing) = closing {
+            connection.close(closing);
+        }
+        key
+    }
+
+    fn remove(&self, key: u64) {
+        self.lock().connections.remove(&key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Live> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Accepts connections until the server ends.
 pub(crate) async fn accept_all(acceptor: Acceptor, mut listener: Listener) {
-    let drain = acceptor.drain.clone();
+    let connections = Arc::clone(&acceptor.connections);
     let accepting = async {
         while let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await {
             let stream = listener.accept().await;
-            acceptor.tasks.spawn(serve(acceptor.clone(), stream, place));
+            let connection = serve(acceptor.clone(), stream);
+            acceptor.tasks.spawn(async move {
+                connection.await;
+                drop(place);
+            });
         }
     };
-    tokio::select! {
-        () = accepting => {}
-        () = drain.cancelled() => {}
-        () = acceptor.abort.cancelled() => {}
-    }
+    connections.closing.run_until_cancelled(accepting).await;
 }
 
 /// Serves one connection to its end.
-async fn serve(acceptor: Acceptor, stream: Stream, place: OwnedSemaphorePermit) {
-    let connection = Arc::new(Connection::new(&stream, &acceptor.manners, acceptor.tasks));
+async fn serve(acceptor: Acceptor, stream: Stream) {
+    let Acceptor { router, blocking, manners, tasks, connections, .. } = acceptor;
+    let connection = Arc::new(Connection::new(&stream, &manners, tasks));
     tracing::debug!(peer = %connection.peer_name(), "connection accepted");
-    let context = Context::new(Arc::clone(&connection), acceptor.blocking);
-    let services = Services { router: acceptor.router, context };
-    let mut driver = Driver::new(&connection, stream, services);
-    tokio::select! {
-        biased;
-        () = &mut driver => return drop(place),
-        () = acceptor.drain.cancelled() => connection.close(Closing::Drain),
-        () = acceptor.abort.cancelled() => connection.close(Closing::Abort),
-    }
-    tokio::select! {
-        biased;
-        () = &mut driver => {}
-        () = acceptor.abort.cancelled() => {
-            // Closes at once; its handlers see that nobody waits any more.
-            connection.close(Closing::Abort);
-            driver.await;
-        }
-    }
-    drop(place);
+    let context = Context::new(Arc::clone(&connection), blocking);
+    let driver = Driver::new(&connection, stream, Services { router, context });
+    let key = connections.add(&connection);
+    driver.await;
+    connections.remove(key);
 }

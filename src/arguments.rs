@@ -3,8 +3,8 @@
 //! Used by generated code. Counts them first, so that the error texts name the method, the parameter,
 //! what was expected and what was found.
 
-use msgrpc_core::value::{self, Elements, EncodeError, Style};
-use msgrpc_core::{Fault, FaultCode, Payload};
+use msgrpc_core::value::{self, DecodeError, Elements, EncodeError, Style};
+use msgrpc_core::{Fault, FaultCode, INLINE_BYTES, Payload};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -20,21 +20,30 @@ pub struct Arguments<'r> {
 }
 
 impl<'r> Arguments<'r> {
-    /// The arguments of `request`, as many as `method` takes.
+    /// Reads the arguments of `request`, as many as `method` takes, with `take`.
+    ///
+    /// They end here: a future that waits for the method's result has no room for them.
     ///
     /// # Errors
     ///
-    /// -32602 when there are too few or too many.
-    pub fn new(request: &'r Request, method: &'static MethodDescriptor) -> Result<Self, Fault> {
-        let elements = Elements::new(request.params()).map_err(|error| {
-            invalid_params(format!("the params of `{}`: {error}", method.name()))
-        })?;
+    /// -32602 when there are too few or too many, or what `take` says.
+    #[inline]
+    pub fn read<T>(
+        request: &'r Request,
+        method: &'static MethodDescriptor,
+        take: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let elements = match Elements::new(request.params()) {
+            Ok(elements) => elements,
+            Err(error) => return Err(no_array(method, &error)),
+        };
         let given = elements.len() as usize;
-        let allowed = method.required()..=method.params().len();
-        if allowed.contains(&given) || (method.allows_extra_args() && given > *allowed.end()) {
-            return Ok(Self { elements, method, taken: 0 });
+        if given < method.required()
+            || (given > method.params().len() && !method.allows_extra_args())
+        {
+            return Err(wrong_arity(method, given));
         }
-        Err(invalid_params(wrong_arity(method, given)))
+        take(&mut Self { elements, method, taken: 0 })
     }
 
     /// The next argument; a missing optional one is `None`.
@@ -42,16 +51,13 @@ impl<'r> Arguments<'r> {
     /// # Errors
     ///
     /// -32602 when it is of another type.
+    #[inline]
     pub fn take<T: Deserialize<'r>>(&mut self) -> Result<T, Fault> {
         let index = self.taken;
         self.taken += 1;
         let decoded =
             if self.elements.is_empty() { value::decode(&[NIL]) } else { self.elements.next() };
-        decoded.map_err(|error| {
-            let name = self.method.params().get(index).map_or("?", ParamDescriptor::name);
-            let method = self.method.name();
-            invalid_params(format!("parameter {} `{name}` of `{method}`: {error}", index + 1))
-        })
+        decoded.map_err(|error| wrong_type(self.method, index, &error))
     }
 }
 
@@ -62,8 +68,20 @@ fn invalid_params(text: String) -> Fault {
     Fault::new(FaultCode::InvalidParams, text)
 }
 
+#[cold]
+fn no_array(method: &MethodDescriptor, error: &DecodeError) -> Fault {
+    invalid_params(format!("the params of `{}`: {error}", method.name()))
+}
+
+#[cold]
+fn wrong_type(method: &MethodDescriptor, index: usize, error: &DecodeError) -> Fault {
+    let name = method.params().get(index).map_or("?", ParamDescriptor::name);
+    invalid_params(format!("parameter {} `{name}` of `{}`: {error}", index + 1, method.name()))
+}
+
 /// ``method `add` takes 2 parameters (a: i64, b: i64), got 3``.
-fn wrong_arity(method: &MethodDescriptor, given: usize) -> String {
+#[cold]
+fn wrong_arity(method: &MethodDescriptor, given: usize) -> Fault {
     let params = method.params();
     let list: Vec<_> = params.iter().map(|p| format!("{}: {}", p.name(), p.ty())).collect();
     let count = match (method.required(), params.len()) {
@@ -73,7 +91,7 @@ fn wrong_arity(method: &MethodDescriptor, given: usize) -> String {
         (required, most) => format!("{required} to {most} parameters"),
     };
     let list = if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) };
-    format!("method `{}` takes {count}{list}, got {given}", method.name())
+    invalid_params(format!("method `{}` takes {count}{list}, got {given}", method.name()))
 }
 
 /// The arguments of a call, encoded one after another as the stub is given them.
@@ -82,7 +100,7 @@ pub struct Params {
     method: &'static MethodDescriptor,
     style: Style,
     /// One byte for the array's head, then the arguments.
-    bytes: SmallVec<[u8; 64]>,
+    bytes: SmallVec<[u8; INLINE_BYTES]>,
     pushed: usize,
     /// Arguments that are sent, and where they end: trailing `None`s are left out (W3).
     kept: (usize, usize),
@@ -91,6 +109,7 @@ pub struct Params {
 
 impl Params {
     /// No arguments yet.
+    #[inline]
     pub fn new(method: &'static MethodDescriptor, style: Style) -> Self {
         let mut bytes = SmallVec::new();
         bytes.push(FIXARRAY);
@@ -98,6 +117,7 @@ impl Params {
     }
 
     /// Encodes the next argument. An error is kept and becomes the call's.
+    #[inline]
     pub fn push<T: Serialize + ?Sized>(&mut self, value: &T) {
         if self.error.is_some() {
             return;

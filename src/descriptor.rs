@@ -17,6 +17,8 @@ pub struct MethodDescriptor {
     name: &'static str,
     rust_name: &'static str,
     params: &'static [ParamDescriptor],
+    /// How many of `params` must be given, counted once: every request is compared with it.
+    required: usize,
     result: &'static str,
     error: Option<&'static str>,
     docs: &'static str,
@@ -75,6 +77,7 @@ impl MethodDescriptor {
             name,
             rust_name,
             params,
+            required: required(params),
             result: "()",
             error: None,
             docs: "",
@@ -199,12 +202,16 @@ impl MethodDescriptor {
 
     /// Parameters that must be given: all before the trailing optional ones.
     pub const fn required(&self) -> usize {
-        let mut required = self.params.len();
-        while required > 0 && self.params[required - 1].optional {
-            required -= 1;
-        }
-        required
+        self.required
     }
+}
+
+const fn required(params: &[ParamDescriptor]) -> usize {
+    let mut required = params.len();
+    while required > 0 && params[required - 1].optional {
+        required -= 1;
+    }
+    required
 }
 
 impl ParamDescriptor {

@@ -1,4 +1,409 @@
-//! Typed, asynchronous MessagePack-RPC.
+//! Typed, asynchronous MessagePack-RPC: annotate a trait, get a server and a client.
+//!
+//! The wire is the open one ([specification][spec]), bare and unframed: the other end of a connection may be
+//! Rust, or any program that has a socket and a MessagePack library. What is written and what is accepted is
+//! numbered W1 to W15 in `WIRE.md` of the crate `msgrpc-core`; these pages quote the numbers.
+//!
+//! [spec]: https://github.com/msgpack-rpc/msgpack-rpc/blob/master/spec.md
+//!
+//! 1. [Quickstart](#quickstart)
+//! 2. [Services](#services): methods, keys, arguments, results
+//! 3. [Servers](#servers) and [clients](#clients)
+//! 4. [Errors](#errors)
+//! 5. [Timeouts and dropped calls](#timeouts-and-dropped-calls)
+//! 6. [Notifications](#notifications)
+//! 7. [Serving both ways](#serving-both-ways)
+//! 8. [Calls without types](#calls-without-types)
+//! 9. [Limits](#limits)
+//! 10. [Addresses and transports](#addresses-and-transports)
+//! 11. [Coming from tarpc](#coming-from-tarpc)
+//!
+//! # Quickstart
+//!
+//! ```
+//! use msgrpc::{CallError, Server};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[msgrpc::service]
+//! pub trait Calculator {
+//!     /// Returns `a + b`.
+//!     async fn add(&self, a: i64, b: i64) -> i64;
+//!     /// Returns `a / b`.
+//!     async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideByZero>;
+//! }
+//!
+//! #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
+//! #[error("division by zero")]
+//! pub struct DivideByZero;
+//!
+//! struct Calc;
+//!
+//! impl Calculator for Calc {
+//!     async fn add(&self, a: i64, b: i64) -> i64 {
+//!         a + b
+//!     }
+//!
+//!     async fn divide(&self, a: i64, b: i64) -> Result<i64, DivideByZero> {
+//!         a.checked_div(b).ok_or(DivideByZero)
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let server = Server::new(CalculatorService::new(Calc)).listen("tcp://127.0.0.1:0").bind().await?;
+//!     let address = server.addresses()[0].to_string();
+//!     tokio::spawn(server.run());
+//!
+//!     let calc = CalculatorClient::connect(&address).await?;
+//!     let (five, forty_two) = tokio::try_join!(calc.add(2, 3), calc.add(40, 2))?;
+//!     assert_eq!((five, forty_two), (5, 42));
+//!     let refused = calc.divide(1, 0).await;
+//!     assert!(matches!(refused, Err(CallError::Method(DivideByZero))));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Services
+//!
+//! For a trait `Foo`, [`service`](macro@service) emits the trait itself and, beside it:
+//!
+//! | item | what it is |
+//! |---|---|
+//! | `FooService<T>` | the server's side: wraps a value that implements `Foo`, and is a [`Service`] |
+//! | `FooClient<C = Client>` | the caller's side: one method per method, each returning a [`Call`] or a [`Notify`] |
+//! | `FOO` | a [`ServiceDescriptor`]: names, parameters and docs as constants |
+//!
+//! The trait is implemented with plain `async fn`. Methods take `&self`, since calls run side by side: keep what
+//! changes in a `Mutex` or an atomic. A request is polled at once where it arrived and moves to a task of its own
+//! if it has to wait, so a slow method holds nobody up. A panic is answered with a fault, and the connection
+//! lives on.
+//!
+//! Keys of the trait, `#[msgrpc::service(…)]`:
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `namespace = "math"`, `separator = "."` | wire names are `math.add`; the separator is `.` by default |
+//! | `allow_extra_args` | arguments beyond the last are ignored instead of refused |
+//! | `compact` | structs are sent as arrays instead of maps with names |
+//! | `crate = "path"` | where to find this crate when it is re-exported |
+//!
+//! Keys of a method, `#[msgrpc(…)]`:
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `name = "PI"` | the name on the wire |
+//! | `notification` | nothing is sent back; see [Notifications](#notifications) |
+//! | `blocking` | a plain `fn`, run on tokio's pool for blocking work |
+//! | `spawn` | an `async fn` that computes long before it first waits: starts on a task of its own |
+//! | `nil` | `None` at the end is sent as nil instead of being left out, for peers that count |
+//! | `skip` | a method with a body that stays local |
+//!
+//! Arguments are a positional array on the wire (W3). `&str`, `&[u8]` and `Cow<'_, str>` borrow from the message: nothing
+//! is copied on the way to the method. A trailing `Option<_>` may be missing in a request. `ctx: &Context`,
+//! first, is filled in by the server and is no argument; see [`Context`].
+//!
+//! ```
+//! use msgrpc::Context;
+//!
+//! #[msgrpc::service(namespace = "files")]
+//! pub trait Files {
+//!     /// On the wire: `files.write`, of a string, bytes and perhaps a mode.
+//!     async fn write(&self, path: &str, data: &[u8], mode: Option<u32>) -> u64;
+//!     /// The caller's address; it takes no argument on the wire.
+//!     async fn whoami(&self, ctx: &Context) -> String;
+//!     /// Runs on a thread for blocking work.
+//!     #[msgrpc(blocking)]
+//!     fn checksum(&self, path: String) -> u32;
+//! }
+//!
+//! assert_eq!(FILES.methods()[0].name(), "files.write");
+//! ```
+//!
+//! A result is anything that is `Serialize` and `DeserializeOwned`, and a method that can fail returns
+//! `Result<T, E>`, written so, with an `E` that is both as well. Structs travel as maps with names, `Vec<u8>` as bytes;
+//! numbers are accepted in any width that fits (W6).
+//!
+//! # Servers
+//!
+//! A [`Server`] is built from services and addresses. [`run_until`](Server::run_until) binds and serves until its
+//! argument is ready. Then it accepts nothing more, answers what is at work for up to
+//! [`shutdown_grace`](Server::shutdown_grace), and closes.
+//!
+//! ```no_run
+//! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
+//! # struct Hi; impl Hello for Hi { async fn hello(&self) -> String { "hi".into() } }
+//! # #[msgrpc::service] pub trait Bye { async fn bye(&self) -> String; }
+//! # impl Bye for Hi { async fn bye(&self) -> String { "bye".into() } }
+//! # async fn example() -> Result<(), msgrpc::ServeError> {
+//! let stopped = msgrpc::Server::new(HelloService::new(Hi))
+//!     .service(ByeService::new(Hi))
+//!     .listen("tcp://127.0.0.1:8000")
+//!     .run_until(tokio::signal::ctrl_c())
+//!     .await?;
+//! println!("{} tasks were cut off", stopped.aborted);
+//! # Ok(()) }
+//! ```
+//!
+//! [`bind`](Server::bind) and then [`BoundServer::run`] do it in two steps, for whoever needs to know the port.
+//!
+//! # Clients
+//!
+//! A [`Client`] is one connection. Its clones share it; it closes when the last one is gone. A generated client
+//! wraps one: `FooClient::connect(address)`, or `FooClient::new(client)` for a client with settings of its own, or one
+//! that several traits are called through. Calls are futures that own what they need (`Send + 'static`), so they can be
+//! joined, raced and spawned. What is sent at one time leaves in one write.
+//!
+//! A connection that ends stays ended: its calls fail at once with [`CallError::Closed`], and the program connects anew.
+//! Reconnecting and pools come in a later version.
+//!
+//! # Errors
+//!
+//! A call fails with [`CallError<E>`], whose variants say who must act:
+//!
+//! | variant | what happened | [`was_sent`](CallError::was_sent) |
+//! |---|---|---|
+//! | [`Method(E)`](CallError::Method) | the method's own error, typed | yes |
+//! | [`Fault`](CallError::Fault) | the peer's framework refused: see [`FaultCode`] | yes |
+//! | [`Remote`](CallError::Remote) | an error of another shape, kept as a [`Value`] | yes |
+//! | [`Decode`](CallError::Decode) | the answer is not of the method's type | yes |
+//! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
+//! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
+//! | [`NotConnected`](CallError::NotConnected) | there was no connection | no |
+//! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
+//! | [`TooLarge`](CallError::TooLarge) | the request is over [`Limits::outbound_message_bytes`] | no |
+//!
+//! Where `was_sent` is false no byte of the request can have reached the peer: it is safe to repeat. A method without
+//! errors of its own has [`NoError`] for `E`. Connecting fails with [`ConnectError`], serving with [`ServeError`].
+//!
+//! Faults name what was wrong, for callers in any language: ``[-32602] method `add` takes 2 parameters (a: i64, b: i64),
+//! got 3``. They travel as text, which every known peer reads; [`FaultFormat`] has the other way.
+//!
+//! # Timeouts and dropped calls
+//!
+//! A call waits 30 s for its answer, counted from its first poll. [`ClientBuilder::timeout`] changes that for a client,
+//! [`Call::timeout`] for one call, and `None` waits for ever. Connecting takes 5 s at most, or
+//! [`ClientBuilder::connect_timeout`]. The server is not told of a caller's timeout; a method that should give up takes
+//! one as an argument.
+//!
+//! Dropping a call forgets it: it may be executed all the same, its late answer is ignored, and the connection stays
+//! whole. A call that is dropped before its first poll is never sent.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Slow { async fn sleep(&self, ms: u64); }
+//! # struct Sleeper;
+//! # impl Slow for Sleeper {
+//! #     async fn sleep(&self, ms: u64) { tokio::time::sleep(std::time::Duration::from_millis(ms)).await }
+//! # }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = msgrpc::Server::new(SlowService::new(Sleeper)).listen("memory://slow").bind().await?;
+//! # tokio::spawn(server.run());
+//! use std::time::Duration;
+//! use msgrpc::{CallError, Client};
+//!
+//! let client = Client::builder("memory://slow").timeout(Duration::from_secs(10)).connect().await?;
+//! let slow = SlowClient::new(client);
+//! let late = slow.sleep(5_000).timeout(Duration::from_millis(10)).await;
+//! assert!(matches!(late, Err(CallError::TimedOut(_))));
+//! slow.sleep(1).await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Notifications
+//!
+//! A method under `#[msgrpc(notification)]` returns nothing and is not answered, not even with an error. The client's
+//! future is ready when the message is queued. Notifications of one connection run one after another, in order of
+//! arrival; a request that comes after one starts after it (W15).
+//!
+//! ```
+//! # use std::sync::Mutex;
+//! #[msgrpc::service]
+//! pub trait Journal {
+//!     #[msgrpc(notification)]
+//!     async fn log(&self, line: &str);
+//!     async fn last(&self) -> String;
+//! }
+//! # #[derive(Default)] struct Lines(Mutex<String>);
+//! # impl Journal for Lines {
+//! #     async fn log(&self, line: &str) { *self.0.lock().unwrap() = line.to_owned(); }
+//! #     async fn last(&self) -> String { self.0.lock().unwrap().clone() }
+//! # }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = msgrpc::Server::new(JournalService::new(Lines::default()));
+//! # tokio::spawn(server.listen("memory://journal").bind().await?.run());
+//! # let journal = JournalClient::connect("memory://journal").await?;
+//! journal.log("one").await?;
+//! journal.log("two").await?;
+//! assert_eq!(journal.last().await?, "two");
+//! # Ok(()) }
+//! ```
+//!
+//! # Serving both ways
+//!
+//! Both ends of a connection may call and serve (W14). A client serves with [`ClientBuilder::serve`]; a method calls back
+//! through [`Context::client`].
+//!
+//! ```
+//! use msgrpc::{Client, Context, Server};
+//!
+//! #[msgrpc::service]
+//! pub trait Build {
+//!     async fn build(&self, ctx: &Context) -> u8;
+//! }
+//!
+//! #[msgrpc::service]
+//! pub trait Progress {
+//!     async fn report(&self, percent: u8) -> u8;
+//! }
+//!
+//! struct Builder;
+//!
+//! impl Build for Builder {
+//!     async fn build(&self, ctx: &Context) -> u8 {
+//!         ProgressClient::new(ctx.client()).report(50).await.unwrap_or(0)
+//!     }
+//! }
+//!
+//! struct Bar;
+//!
+//! impl Progress for Bar {
+//!     async fn report(&self, percent: u8) -> u8 {
+//!         percent
+//!     }
+//! }
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::new(BuildService::new(Builder)).listen("memory://build").bind().await?;
+//! tokio::spawn(server.run());
+//! let client = Client::builder("memory://build").serve(ProgressService::new(Bar)).connect().await?;
+//! assert_eq!(BuildClient::new(client).build().await?, 50);
+//! # Ok(()) }
+//! ```
+//!
+//! # Calls without types
+//!
+//! [`Client::call`] and [`Client::notify`] take a name and anything that encodes as an array; the result is of any type
+//! that decodes, [`Value`] among them. Errors of the method are [`CallError::Remote`]. On the other side, a [`Service`]
+//! written by hand answers methods of any name; its page has an example.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = msgrpc::Server::new(AdderService::new(Calc)).listen("memory://adder").bind().await?;
+//! # tokio::spawn(server.run());
+//! use msgrpc::{CallError, Client, FaultCode, Value};
+//!
+//! let client = Client::connect("memory://adder").await?;
+//! let sum: i64 = client.call("add", (40, 2)).await?;
+//! let value: Value = client.call("add", vec![1, 2]).await?;
+//! assert_eq!((sum, value), (42, Value::from(3)));
+//! match client.call::<Value>("subtract", (40, 2)).await {
+//!     Err(CallError::Fault(fault)) => assert_eq!(fault.code(), FaultCode::UnknownMethod),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # Limits
+//!
+//! All that a peer could make large, deep, many or slow is bounded by a field of [`Limits`], with defaults for a server
+//! that anybody may reach and for a client that chose its server. A message over a limit ends the connection as soon as
+//! its head claims too much. A peer that sends more requests than are started, or does not take its answers, is no longer
+//! read from; one that stops in the middle of a message is let go.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
+//! # struct Hi; impl Hello for Hi { async fn hello(&self) -> String { "hi".into() } }
+//! use msgrpc::{Limits, Server};
+//!
+//! let mut limits = Limits::server();
+//! limits.message_bytes = 64 << 20;
+//! limits.requests_at_work = 64;
+//! let server = Server::new(HelloService::new(Hi)).limits(limits);
+//! ```
+//!
+//! The two ends must agree: what one may send, [`outbound_message_bytes`](Limits::outbound_message_bytes), the other must
+//! accept, [`message_bytes`](Limits::message_bytes).
+//!
+//! # Addresses and transports
+//!
+//! `tcp://host:port` and `memory://name` are there; an [`Address`] of another scheme is parsed, and using it says that it
+//! comes later. A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
+//! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`].
+//!
+//! # Coming from tarpc
+//!
+//! A service moves over method by method:
+//!
+//! | | tarpc | msgrpc |
+//! |---|---|---|
+//! | trait | `#[tarpc::service] trait World { async fn hello(name: String) -> String; }` | `#[msgrpc::service] trait World { async fn hello(&self, name: String) -> String; }` |
+//! | implementation | `impl World for Server { async fn hello(self, _: context::Context, name: String) -> String { … } }`, with `Server: Clone` | `impl World for Hello { async fn hello(&self, name: String) -> String { … } }`, no `Clone`: one value is shared |
+//! | context | an argument of each method | `ctx: &Context`, first, in methods that want it |
+//! | serving | `tcp::listen`, `BaseChannel::with_defaults`, `.execute(server.serve())`, and spawning | `Server::new(WorldService::new(Hello)).listen("tcp://…").run()` |
+//! | connecting | `tcp::connect(…, Bincode::default)`, `WorldClient::new(config, transport).spawn()` | `WorldClient::connect("tcp://…")` |
+//! | calling | `client.hello(context::current(), name).await?` | `client.hello(name).await?` |
+//! | a method's error | `client.divide(ctx, 1, 0).await??`: a `Result` within a `Result` | `client.divide(1, 0).await?`: [`CallError::Method`] |
+//! | deadline | `ctx.deadline`, sent to the server | `.timeout(…)` of the call, the caller's alone |
+//! | dropping a call | the server is told and drops the request | the call is forgotten; the server goes on |
+//! | the other direction | a second transport | the same connection: [`Context::client`] |
+//! | one-way messages | none | `#[msgrpc(notification)]` |
+//! | largest message | `max_frame_length` | [`Limits::message_bytes`] |
+//! | wire | its own, of any serde format; tarpc on both ends | MessagePack-RPC, any peer |
+//!
+//! Side by side, tarpc:
+//!
+//! ```text
+//! #[tarpc::service]
+//! trait World {
+//!     async fn hello(name: String) -> String;
+//! }
+//!
+//! #[derive(Clone)]
+//! struct Hello;
+//!
+//! impl World for Hello {
+//!     async fn hello(self, _: context::Context, name: String) -> String {
+//!         format!("Hello, {name}!")
+//!     }
+//! }
+//!
+//! let mut incoming = tcp::listen("127.0.0.1:8000", Bincode::default).await?;
+//! while let Some(transport) = incoming.next().await {
+//!     let requests = BaseChannel::with_defaults(transport?).execute(Hello.serve());
+//!     tokio::spawn(requests.for_each(|request| async { tokio::spawn(request); }));
+//! }
+//!
+//! let transport = tcp::connect("127.0.0.1:8000", Bincode::default).await?;
+//! let client = WorldClient::new(client::Config::default(), transport).spawn();
+//! let hello = client.hello(context::current(), "you".to_owned()).await?;
+//! ```
+//!
+//! and msgrpc:
+//!
+//! ```no_run
+//! #[msgrpc::service]
+//! trait World {
+//!     async fn hello(&self, name: String) -> String;
+//! }
+//!
+//! struct Hello;
+//!
+//! impl World for Hello {
+//!     async fn hello(&self, name: String) -> String {
+//!         format!("Hello, {name}!")
+//!     }
+//! }
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! msgrpc::Server::new(WorldService::new(Hello)).listen("tcp://127.0.0.1:8000").run().await?;
+//! # Ok(()) }
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = WorldClient::connect("tcp://127.0.0.1:8000").await?;
+//! let hello = client.hello("you".to_owned()).await?;
+//! # Ok(()) }
+//! ```
 
 mod accept;
 mod arguments;
@@ -13,6 +418,7 @@ mod router;
 mod server;
 mod service;
 mod stub;
+mod travel;
 
 #[doc(hidden)]
 pub mod __private;

@@ -12,11 +12,10 @@ use futures::future::pending;
 use msgrpc_core::{FaultFormat, Limits};
 use msgrpc_transport::{Address, AddressError, BindError, ListenOptions, Listener};
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::accept::{Acceptor, accept_all};
-use crate::connection::Manners;
+use crate::accept::{Acceptor, Connections, accept_all};
+use crate::connection::{Closing, Manners};
 use crate::router::Router;
 use crate::service::Service;
 
@@ -198,31 +197,39 @@ impl BoundServer {
     pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
         let Options { limits, faults, shutdown_grace, .. } = self.options;
         let tasks = TaskTracker::new();
-        let (drain, abort) = (CancellationToken::new(), CancellationToken::new());
+        let connections = Arc::new(Connections::default());
         let acceptor = Acceptor {
             router: self.router,
             blocking: Arc::new(Semaphore::new(limits.blocking)),
             places: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             manners: Manners { limits: Arc::new(limits), faults },
             tasks: tasks.clone(),
-            drain: drain.clone(),
-            abort: abort.clone(),
+            connections: Arc::clone(&connections),
         };
-        // Whatever ends this future ends the tasks.
-        let _abort_on_drop = abort.clone().drop_guard();
+        // Whatever ends this future ends the connections.
+        let abort = AbortOnDrop(Arc::clone(&connections));
         for listener in self.listeners {
             tasks.spawn(accept_all(acceptor.clone(), listener));
         }
         drop(acceptor);
         stop.await;
         tracing::info!("shutting down");
-        drain.cancel();
+        connections.close(Closing::Drain);
         tasks.close();
         let in_time = tokio::time::timeout(shutdown_grace, tasks.wait()).await.is_ok();
         let aborted = if in_time { 0 } else { tasks.len() };
-        abort.cancel();
+        drop(abort);
         tasks.wait().await;
         Ok(Stopped { aborted })
+    }
+}
+
+/// Closes every connection of a server at once when it is dropped.
+struct AbortOnDrop(Arc<Connections>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.close(Closing::Abort);
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
 
-use msgrpc_core::value::{self, Style};
+use msgrpc_core::value::{self, EncodeError, Style};
 use msgrpc_core::{Fault, FaultCode, OwnedInvocation, Payload, encode_error, printable};
 use serde::{Deserialize, Serialize};
 
@@ -146,7 +146,7 @@ impl Outcome {
     }
 }
 
-fn unencodable(what: &str, error: &msgrpc_core::value::EncodeError) -> Outcome {
+fn unencodable(what: &str, error: &EncodeError) -> Outcome {
     let text = format!("the {what} could not be encoded: {error}");
     Outcome::from(Fault::new(FaultCode::Internal, text))
 }

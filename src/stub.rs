@@ -2,48 +2,38 @@
 //!
 //! Named by `#[msgrpc::service]` only, through `__private`.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::mem::replace;
 use std::sync::Arc;
+use std::task::Poll;
 
-use futures::FutureExt as _;
 use msgrpc_core::{Fault, FaultCode};
 
 use crate::service::{Outcome, OutcomeFuture, Request};
 
-/// Runs a method: a fault of its arguments is its outcome.
+/// The future of a method, which decodes its arguments, runs it and encodes its outcome.
+#[inline]
 pub fn run<F>(method: F) -> OutcomeFuture
 where
-    F: Future<Output = Result<Outcome, Fault>> + Send + 'static,
+    F: Future<Output = Outcome> + Send + 'static,
 {
-    Box::pin(method.map(|outcome| outcome.unwrap_or_else(Outcome::from)))
+    Box::pin(method)
 }
 
-/// Runs a method on a task of its own from the start, for one that computes long before it first waits.
-pub fn run_spawned<F>(method: F) -> OutcomeFuture
-where
-    F: Future<Output = Result<Outcome, Fault>> + Send + 'static,
-{
-    Box::pin(async move {
-        // Not ready at the first poll, which the connection does; the task that then takes it over
-        // polls again at once.
-        let mut polled = false;
-        std::future::poll_fn(|_| {
-            if std::mem::replace(&mut polled, true) {
-                std::task::Poll::Ready(())
-            } else {
-                std::task::Poll::Pending
-            }
-        })
-        .await;
-        method.await.unwrap_or_else(Outcome::from)
-    })
+/// Moves a method to a task of its own, for one that computes long before it first waits.
+///
+/// It is not ready at the first poll, which the connection does; the task that then takes the method over
+/// polls again at once.
+pub async fn moved_to_a_task() {
+    let mut polled = false;
+    poll_fn(|_| if replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 /// Runs a plain function on tokio's pool for blocking work. It owns the frame that its arguments lie in.
 pub fn run_blocking<F>(request: Request, method: F) -> OutcomeFuture
 where
-    F: FnOnce(&Request) -> Result<Outcome, Fault> + Send + 'static,
+    F: FnOnce(&Request) -> Outcome + Send + 'static,
 {
     Box::pin(async move {
         let places = Arc::clone(request.context().blocking());
@@ -53,7 +43,7 @@ where
         };
         let tasks = request.context().tasks().clone();
         let task = tasks.spawn_blocking(move || {
-            let outcome = method(&request).unwrap_or_else(Outcome::from);
+            let outcome = method(&request);
             drop(place);
             outcome
         });

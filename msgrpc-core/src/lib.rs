@@ -34,4 +34,4 @@ pub use message::{
     Invocation, Malformed, Message, OwnedInvocation, Response, read as read_message,
 };
 pub use msgid::MsgId;
-pub use payload::{Payload, Raw, SHARED_BYTES};
+pub use payload::{INLINE_BYTES, Payload, Raw, SHARED_BYTES};

@@ -13,7 +13,9 @@ use smallvec::SmallVec;
 use crate::value::{self, EncodeError, Style};
 
 /// Bytes up to which a payload lies inline.
-pub(crate) const INLINE_BYTES: usize = 64;
+///
+/// 48: a request or a result of usual size, and the payload is then as large as a cache line.
+pub const INLINE_BYTES: usize = 48;
 
 /// Bytes from which a payload travels by reference instead of being copied.
 ///

@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token};
+use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, Path, Token, token};
 
 use crate::carried::conditional_parts;
 use crate::report::Report;
@@ -194,14 +194,27 @@ impl Key {
 
 impl Parse for Key {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("a key is a word: write `key` or `key = \"…\"`"));
+        }
         let name = input.call(Ident::parse_any)?;
-        let value = if input.peek(Token![=]) {
-            input.parse::<Token![=]>()?;
-            Some(input.parse()?)
+        if input.peek(Token![=]) {
+            let equals: Token![=] = input.parse()?;
+            let value = input.parse().map_err(|_| {
+                let message = format!("there is nothing behind the `=`: write `{name} = \"…\"`");
+                syn::Error::new_spanned(equals, message)
+            })?;
+            return Ok(Self { name, value: Some(value) });
+        }
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(Self { name, value: None });
+        }
+        let value = input.peek(Lit) || input.peek(token::Paren);
+        Err(input.error(if value {
+            format!("a value stands behind `=`: write `{name} = \"…\"`")
         } else {
-            None
-        };
-        Ok(Self { name, value })
+            format!("there is a comma missing: write `{name}, …`")
+        }))
     }
 }
 

@@ -5,10 +5,11 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
-use syn::{FnArg, ItemTrait, PatType, Path, TraitItemFn, Type};
+use syn::{Attribute, FnArg, ItemTrait, PatType, Path, TraitItemFn, Type};
 
 use crate::attr::MethodKeys;
 use crate::carried::Carried;
+use crate::report::Report;
 
 /// A service: one trait.
 pub(crate) struct Service {
@@ -21,6 +22,16 @@ pub(crate) struct Service {
     pub(crate) compact: bool,
     /// The methods that travel, in the trait's order. After `check`, only those without a mistake.
     pub(crate) methods: Vec<Method>,
+    /// After `check`, those with a mistake: the client has stand-ins for them.
+    pub(crate) refused: Vec<Method>,
+    /// Pairs of methods that may not be there at once.
+    pub(crate) clashes: Vec<Clash>,
+}
+
+/// Mistakes that are there under these `#[cfg]`s only.
+pub(crate) struct Clash {
+    pub(crate) cfg: Vec<Attribute>,
+    pub(crate) mistakes: Report,
 }
 
 impl Service {
@@ -73,6 +84,14 @@ impl Method {
     /// The name in Rust, without `r#`.
     pub(crate) fn name(&self) -> String {
         self.ident().unraw().to_string()
+    }
+
+    /// What the user wrote that gives the wire name.
+    pub(crate) fn wire_name_tokens(&self) -> TokenStream {
+        match &self.keys.name {
+            Some(name) => name.to_token_stream(),
+            None => self.ident().to_token_stream(),
+        }
     }
 
     /// The parameters after `self`, as written.

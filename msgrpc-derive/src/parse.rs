@@ -42,6 +42,8 @@ pub(crate) fn service(
         allow_extra_args: keys.allow_extra_args.is_some(),
         compact: keys.compact.is_some(),
         methods,
+        refused: Vec::new(),
+        clashes: Vec::new(),
     })
 }
 

@@ -34,6 +34,11 @@ impl Report {
         self.mistakes.iter().map(syn::Error::to_compile_error).collect()
     }
 
+    /// Each mistake by itself, as [`compile_errors`](Self::compile_errors) writes it.
+    pub(crate) fn each(&self) -> impl Iterator<Item = TokenStream> {
+        self.mistakes.iter().map(syn::Error::to_compile_error)
+    }
+
     /// The messages alone.
     #[cfg(test)]
     pub(crate) fn messages(&self) -> Vec<String> {

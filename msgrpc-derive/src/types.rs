@@ -41,6 +41,14 @@ pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
     parameters_of(ty, "Option").and_then(|parameters| parameters.first().copied())
 }
 
+/// The `T` of a `&T`.
+pub(crate) fn referent(ty: &Type) -> &Type {
+    match peeled(ty) {
+        Type::Reference(reference) => peeled(&reference.elem),
+        other => other,
+    }
+}
+
 /// Whether `ty` is `&Context`, under any path.
 pub(crate) fn is_context(ty: &Type) -> bool {
     let Type::Reference(reference) = peeled(ty) else {

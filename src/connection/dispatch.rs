@@ -57,16 +57,15 @@ impl Dispatcher {
         } else {
             invocation
         };
-        let mut running = Running::new(&self.services, invocation);
-        // Whoever takes it over polls it again at once, with its own waker.
-        if let Poll::Ready(outcome) =
-            Pin::new(&mut running).poll(&mut Context::from_waker(Waker::noop()))
-        {
-            if msgid.is_none() {
-                self.lane.leave();
+        let running = match Running::start(&self.services, invocation) {
+            Started::Pending(running) => running,
+            Started::Ready(outcome) => {
+                if msgid.is_none() {
+                    self.lane.leave();
+                }
+                return Poll::Ready(outcome);
             }
-            return Poll::Ready(outcome);
-        }
+        };
         let connection = Arc::clone(&self.connection);
         connection.at_work.fetch_add(1, Ordering::Relaxed);
         match msgid {
@@ -96,18 +95,27 @@ async fn notifications(
     first: Running,
 ) {
     let gone = connection.gone.clone();
-    let mut running = first;
+    let mut running = Some(first);
     loop {
-        let outcome = gone.run_until_cancelled(running).await;
+        let alive = match running.take() {
+            Some(running) => gone.run_until_cancelled(running).await.is_some(),
+            None => !gone.is_cancelled(),
+        };
         connection.finish(None);
-        let next = if outcome.is_some() { lane.next() } else { lane.clear() };
+        let next = if alive { lane.next() } else { lane.clear() };
         match next {
-            Next::Run(invocation) => running = Running::new(&services, invocation),
+            Next::Run(invocation) => {
+                if let Started::Pending(pending) = Running::start(&services, invocation) {
+                    running = Some(pending);
+                }
+            }
             Next::Dropped(count) => {
                 connection.at_work.fetch_sub(count, Ordering::Relaxed);
                 return;
             }
         }
+        // Many that are ready at once must not keep other tasks waiting.
+        tokio::task::coop::consume_budget().await;
     }
 }
 
@@ -173,24 +181,37 @@ impl Lane {
     }
 }
 
-/// A handler's future; a panic in it, also while it is made or dropped, is a fault.
-struct Running {
-    future: Option<OutcomeFuture>,
-    failed: Option<Outcome>,
+/// A handler that has begun.
+enum Started {
+    Ready(Outcome),
+    Pending(Running),
 }
 
+/// A handler's future; a panic in it, also while it is made or dropped, is a fault.
+struct Running(Option<OutcomeFuture>);
+
 impl Running {
-    fn new(services: &Services, invocation: OwnedInvocation) -> Self {
-        let request = Request::new(invocation, services.context.clone());
-        match catch_unwind(AssertUnwindSafe(|| services.router.call(request))) {
-            Ok(future) => Self { future: Some(future), failed: None },
-            Err(panic) => Self { future: None, failed: Some(panicked(&*panic)) },
+    /// Makes the future and polls it once. Whoever takes it over polls it again at once, with its own
+    /// waker.
+    fn start(services: &Services, invocation: OwnedInvocation) -> Started {
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            let request = Request::new(invocation, services.context.clone());
+            let mut future = services.router.call(request);
+            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => Ok(outcome),
+                Poll::Pending => Err(future),
+            }
+        }));
+        match started {
+            Ok(Ok(outcome)) => Started::Ready(outcome),
+            Ok(Err(future)) => Started::Pending(Self(Some(future))),
+            Err(panic) => Started::Ready(panicked(&*panic)),
         }
     }
 
     /// Drops the future, which may panic as well.
     fn discard(&mut self) {
-        let future = self.future.take();
+        let future = self.0.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
             drop(panicked(&*panic));
         }
@@ -201,10 +222,7 @@ impl Future for Running {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        if let Some(outcome) = self.failed.take() {
-            return Poll::Ready(outcome);
-        }
-        let Some(future) = &mut self.future else { return Poll::Pending };
+        let Some(future) = &mut self.0 else { return Poll::Pending };
         let outcome = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(outcome)) => outcome,
@@ -217,7 +235,7 @@ impl Future for Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.future.is_some() {
+        if self.0.is_some() {
             self.discard();
         }
     }

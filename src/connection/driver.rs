@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     writer: Writer,
     dispatcher: Dispatcher,
     alarm: Alarm,
+    /// When a call is due, as of the beginning of this turn.
+    calls_due: Option<Instant>,
     /// Since when a message has been incomplete.
     partial: Option<Instant>,
     /// Since when the peer's sending side has been closed.
@@ -71,6 +73,7 @@ impl Driver {
             writer: Writer::default(),
             dispatcher: Dispatcher::new(connection, services),
             alarm: Alarm::default(),
+            calls_due: None,
             partial: None,
             half_closed: None,
             phase: Phase::Open,
@@ -84,7 +87,16 @@ impl Driver {
             return Err(End::Now(CloseReason::Local));
         }
         self.dispatcher.draining = closing == Closing::Drain;
-        let flushed = self.exchange(cx)?;
+        self.exchange(cx)?;
+        if self.reader.eof || closing > Closing::No {
+            self.check_end(closing)?;
+        }
+        self.watch(cx)
+    }
+
+    /// Whether nothing is left to do for a connection that is closing, or half-closed.
+    fn check_end(&mut self, closing: Closing) -> Result<(), End> {
+        let flushed = self.writer.is_idle() && self.connection.lock().is_flushed();
         let done = self.connection.at_work() == 0 && !self.reader.has_backlog() && flushed;
         if self.reader.eof {
             self.fail_calls();
@@ -96,36 +108,38 @@ impl Driver {
         if (closing == Closing::Flush && flushed) || (closing == Closing::Drain && done) {
             return Err(End::InOrder(CloseReason::Local));
         }
-        self.watch(cx)
+        Ok(())
     }
 
-    /// Writes, reads, and writes what that brought about; true when nothing is left to write.
-    fn exchange(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let mut flushed = self.write(cx)?;
+    /// Writes, reads, and writes what that brought about.
+    fn exchange(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        self.write(cx)?;
         for batch in 0.. {
             let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
-            match self.reader.poll(connection, dispatcher, &mut self.stream, cx) {
+            let ways = (&mut self.writer, &mut self.stream);
+            match self.reader.poll(connection, dispatcher, ways, cx) {
                 Ok(Progress::Read) => {}
                 Ok(Progress::Batch { woken }) => {
                     self.partial = None;
                     if woken > 1 || batch >= BATCHES {
                         self.again(cx);
-                        return Ok(false);
+                        break;
                     }
-                    flushed = self.write(cx)?;
+                    self.write(cx)?;
                 }
                 Ok(Progress::Idle | Progress::Paused | Progress::Eof) => break,
                 Err(reason) => {
                     // An answer that says why may be queued; it goes out if there is room for it.
+                    self.writer.take(&mut self.connection.lock());
                     self.write(cx)?;
                     return Err(End::InOrder(reason));
                 }
             }
         }
-        Ok(flushed)
+        Ok(())
     }
 
-    /// Notes that the driver runs, and how far the connection is to be closed.
+    /// Notes that the driver runs, takes what is queued, and tells how far the connection is closing.
     fn begin_turn(&mut self, cx: &Context<'_>) -> Closing {
         let mut state = self.connection.lock();
         state.scheduled = false;
@@ -134,6 +148,10 @@ impl Driver {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
+        // Whoever adds an earlier deadline after this wakes the driver.
+        state.alarm = state.outbound.poll_timeout();
+        self.calls_due = state.alarm;
+        self.writer.take(&mut state);
         state.closing
     }
 
@@ -143,12 +161,14 @@ impl Driver {
         cx.waker().wake_by_ref();
     }
 
-    /// Writes what is queued; false when the peer does not take all of it now.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+    /// Writes what was taken, as far as the peer takes it now.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if self.writer.is_idle() {
+            return Ok(());
+        }
         match self.writer.poll(&self.connection, &mut self.stream, cx) {
-            Poll::Ready(Ok(flushed)) => Ok(flushed),
             Poll::Ready(Err(error)) => Err(End::Now(write_error(error))),
-            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }
 
@@ -184,7 +204,7 @@ impl Driver {
         }
     }
 
-    /// The earliest of all deadlines; callers learn it, to wake the driver for an earlier one.
+    /// The earliest of all deadlines.
     fn deadline(&self) -> Option<Instant> {
         let limits = self.connection.limits();
         let own = [
@@ -192,19 +212,18 @@ impl Driver {
             self.half_closed.and_then(|since| since.checked_add(limits.half_close_grace)),
             self.writer.stall_deadline(&self.connection),
         ];
-        let mut state = self.connection.lock();
-        let calls = state.outbound.poll_timeout();
-        state.alarm = own.into_iter().flatten().chain(calls).min();
-        state.alarm
+        own.into_iter().flatten().chain(self.calls_due).min()
     }
 
-    fn time_out_calls(&self, now: Instant) {
+    fn time_out_calls(&mut self, now: Instant) {
         let mut woken = Vec::new();
         let mut state = self.connection.lock();
         state.outbound.handle_time(now, |sent, parked| {
             parked.settle(Settled::TimedOut { sent }, &mut woken);
         });
         state.outbound.poll_woken(&mut woken);
+        state.alarm = state.outbound.poll_timeout();
+        self.calls_due = state.alarm;
         drop(state);
         woken.into_iter().for_each(Waker::wake);
     }

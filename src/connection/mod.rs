@@ -64,7 +64,7 @@ struct State {
     gathering: bool,
     /// The driver has stopped reading until there is room, or until we wait for an answer.
     paused: bool,
-    /// When the driver's alarm goes off.
+    /// When the driver looks at the calls' deadlines next.
     alarm: Option<Instant>,
     closing: Closing,
     closed: Option<Arc<CloseReason>>,
@@ -315,7 +315,7 @@ impl Connection {
         state.writing = false;
         state.outbound.handle_written(written);
         state.outbound.put_back(&mut chunk);
-        if !state.outbound.is_queue_empty() || state.is_late() || state.paused {
+        if state.needs_driver() {
             self.wake_driver(state);
         }
     }
@@ -341,6 +341,17 @@ impl Connection {
 }
 
 impl State {
+    /// Whether everything that was queued is written.
+    fn is_flushed(&self) -> bool {
+        !self.writing && self.outbound.is_queue_empty()
+    }
+
+    /// Whether the driver has something to do that a caller, who has just written, leaves to it.
+    fn needs_driver(&self) -> bool {
+        let ending = self.closing > Closing::No || self.closed.is_some();
+        ending || self.paused || self.is_late() || !self.outbound.is_queue_empty()
+    }
+
     /// Whether a deadline lies before the driver's alarm.
     fn is_late(&self) -> bool {
         let timeout = self.outbound.poll_timeout();

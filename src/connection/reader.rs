@@ -15,6 +15,7 @@ use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolErr
 use msgrpc_transport::Stream;
 
 use super::dispatch::Dispatcher;
+use super::writer::Writer;
 use super::{Connection, Settled};
 use crate::error::CloseReason;
 use crate::service::Outcome;
@@ -42,6 +43,8 @@ pub(super) struct Reader {
     /// Answers to our calls that one batch brought.
     settled: Vec<(MsgId, Result<Payload, Payload>)>,
     woken: Vec<Waker>,
+    /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
+    may_hold_messages: bool,
     /// The peer has closed its sending side.
     pub(super) eof: bool,
 }
@@ -70,6 +73,7 @@ impl Reader {
             answers: Vec::new(),
             settled: Vec::new(),
             woken: Vec::new(),
+            may_hold_messages: false,
             eof: false,
         }
     }
@@ -79,13 +83,15 @@ impl Reader {
         &mut self,
         connection: &Connection,
         dispatcher: &mut Dispatcher,
-        stream: &mut Stream,
+        (writer, stream): (&mut Writer, &mut Stream),
         cx: &mut Context<'_>,
     ) -> Result<Progress, CloseReason> {
-        let handled = self.handle_batch(connection, dispatcher);
-        let woken = self.deliver(connection);
-        if handled? > 0 || woken > 0 {
-            return Ok(Progress::Batch { woken });
+        if self.may_hold_messages {
+            let handled = self.handle_batch(connection, dispatcher);
+            let woken = self.deliver(connection, writer);
+            if handled? > 0 || woken > 0 {
+                return Ok(Progress::Batch { woken });
+            }
         }
         if self.eof {
             return Ok(Progress::Eof);
@@ -100,7 +106,10 @@ impl Reader {
                 self.inbound.handle_eof().map_err(CloseReason::Protocol)?;
                 Ok(Progress::Eof)
             }
-            Poll::Ready(Ok(_)) => Ok(Progress::Read),
+            Poll::Ready(Ok(_)) => {
+                self.may_hold_messages = true;
+                Ok(Progress::Read)
+            }
             Poll::Ready(Err(error)) => Err(read_error(error)),
             Poll::Pending => {
                 self.release();
@@ -125,9 +134,10 @@ impl Reader {
         connection: &Connection,
         dispatcher: &mut Dispatcher,
     ) -> Result<usize, CloseReason> {
-        let mut room = Room::of(connection);
+        let mut room = Room::default();
         let mut handled = 0;
         while handled < BATCH
+            && !self.backlog.is_empty()
             && !room.is_full(connection)
             && let Some(invocation) = self.backlog.pop_front()
         {
@@ -138,7 +148,10 @@ impl Reader {
         while handled < BATCH && !self.must_pause(connection) {
             let event = match self.inbound.poll_event() {
                 Ok(Some(event)) => event,
-                Ok(None) => break,
+                Ok(None) => {
+                    self.may_hold_messages = !self.backlog.is_empty();
+                    break;
+                }
                 Err(error) => {
                     self.refuse(connection, &error);
                     return Err(CloseReason::Protocol(error));
@@ -155,7 +168,7 @@ impl Reader {
                 }
                 Event::Invocation(invocation) => {
                     let invocation = invocation.keep();
-                    if room.is_full(connection) || !self.backlog.is_empty() {
+                    if !self.backlog.is_empty() || room.is_full(connection) {
                         self.hold_back(connection, invocation)?;
                     } else {
                         self.run(connection, dispatcher, invocation, &mut room);
@@ -172,7 +185,7 @@ impl Reader {
     }
 
     /// Queues what a batch brought about, under one lock, and wakes those who wait for it.
-    fn deliver(&mut self, connection: &Connection) -> usize {
+    fn deliver(&mut self, connection: &Connection, writer: &mut Writer) -> usize {
         if self.answers.is_empty() && self.settled.is_empty() {
             return 0;
         }
@@ -189,6 +202,9 @@ impl Reader {
         let woken = self.woken.len();
         // With one caller woken, that one writes by itself; several are gathered into one write.
         state.gathering |= woken > 1;
+        if woken <= 1 {
+            writer.take(&mut state);
+        }
         drop(state);
         self.woken.drain(..).for_each(Waker::wake);
         woken
@@ -208,7 +224,7 @@ impl Reader {
         {
             let outcome = connection.encode(outcome);
             let (Ok(payload) | Err(payload)) = &outcome;
-            room.bytes = room.bytes.saturating_sub(payload.len());
+            room.take(payload.len());
             self.answers.push((msgid, outcome));
         }
     }
@@ -274,19 +290,19 @@ impl Reader {
     }
 }
 
-/// What the answers of one batch may still grow to.
-struct Room {
-    bytes: usize,
-}
+/// What the answers of one batch may still grow to, in bytes; asked for when it is first needed.
+#[derive(Debug, Default)]
+struct Room(Option<usize>);
 
 impl Room {
-    fn of(connection: &Connection) -> Self {
-        Self { bytes: connection.lock().outbound.room() }
+    /// Whether no more requests may be started.
+    fn is_full(&mut self, connection: &Connection) -> bool {
+        let bytes = *self.0.get_or_insert_with(|| connection.lock().outbound.room());
+        bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 
-    /// Whether no more requests may be started.
-    fn is_full(&self, connection: &Connection) -> bool {
-        self.bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
+    fn take(&mut self, bytes: usize) {
+        self.0 = self.0.map(|room| room.saturating_sub(bytes));
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Instant;
 use msgrpc_core::connection::Chunk;
 use msgrpc_transport::Stream;
 
-use super::Connection;
 use super::alarm::now;
+use super::{Connection, State};
 
 /// Parts that leave in one write, at most.
 pub(super) const SLICES: usize = 16;
@@ -27,21 +27,24 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes what is queued. True: nothing is left; false: a caller is writing the rest by itself.
+    /// Takes what is queued, unless a caller is writing: that one wakes the driver for the rest. False
+    /// when there is nothing to write.
+    pub(super) fn take(&mut self, state: &mut State) -> bool {
+        if self.chunk.is_empty() && !state.writing && !state.outbound.is_queue_empty() {
+            state.outbound.poll_output(&mut self.chunk);
+            state.writing = true;
+        }
+        !self.chunk.is_empty()
+    }
+
+    /// Writes what was taken and what is queued meanwhile. Ready when nothing is left.
     pub(super) fn poll(
         &mut self,
         connection: &Connection,
         stream: &mut Stream,
         cx: &mut Context<'_>,
-    ) -> Poll<io::Result<bool>> {
-        loop {
-            if self.chunk.is_empty() {
-                match self.take(connection) {
-                    Taken::Some => {}
-                    Taken::Nothing => break,
-                    Taken::Busy => return Poll::Ready(Ok(false)),
-                }
-            }
+    ) -> Poll<io::Result<()>> {
+        while !self.chunk.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.chunk.slices(&mut slices);
             match stream.poll_write(cx, &slices[..count]) {
@@ -53,6 +56,7 @@ impl Writer {
                     let mut state = connection.lock();
                     state.writing = !self.chunk.is_empty();
                     state.outbound.handle_written(written);
+                    self.take(&mut state);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
@@ -65,36 +69,16 @@ impl Writer {
             std::task::ready!(stream.poll_flush(cx))?;
             self.unflushed = false;
         }
-        Poll::Ready(Ok(true))
+        Poll::Ready(Ok(()))
+    }
+
+    /// Whether everything that was taken is written.
+    pub(super) fn is_idle(&self) -> bool {
+        self.chunk.is_empty() && !self.unflushed
     }
 
     /// When the peer will have taken nothing for too long.
     pub(super) fn stall_deadline(&self, connection: &Connection) -> Option<Instant> {
         self.stalled?.checked_add(connection.limits().write_stall_timeout)
     }
-
-    /// Gives back buffers that an idle connection should not keep.
-    pub(super) fn release(&mut self) {
-        self.chunk.release();
-    }
-
-    /// Takes what is queued, unless a caller is writing: that one wakes the driver for the rest.
-    fn take(&mut self, connection: &Connection) -> Taken {
-        let mut state = connection.lock();
-        if state.writing {
-            return Taken::Busy;
-        }
-        if state.outbound.is_queue_empty() {
-            return Taken::Nothing;
-        }
-        state.outbound.poll_output(&mut self.chunk);
-        state.writing = true;
-        Taken::Some
-    }
-}
-
-enum Taken {
-    Some,
-    Nothing,
-    Busy,
 }

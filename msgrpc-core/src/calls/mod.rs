@@ -72,17 +72,22 @@ impl<T> Slot<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     at: Instant,
-    latest: Instant,
+    /// How late it may be noticed, in microseconds: a slot of the table is kept small.
+    slack: u32,
 }
 
 impl Deadline {
-    /// The deadline `timeout` after `now`, noticed at most `max(1 ms, timeout / 64)` late.
+    /// The deadline `timeout` after `now`, noticed at most `max(1 ms, timeout / 64)` late, and never
+    /// more than an hour.
     ///
     /// `None` when the clock cannot count that far.
     pub fn after(now: Instant, timeout: Duration) -> Option<Self> {
+        const LEAST: u32 = 1_000;
+        const MOST: u32 = 3_600_000_000;
+        let slack = u32::try_from(timeout.as_micros() / 64).unwrap_or(MOST).clamp(LEAST, MOST);
         let at = now.checked_add(timeout)?;
-        let slack = (timeout / 64).max(Duration::from_millis(1));
-        Some(Self { at, latest: at.checked_add(slack)? })
+        at.checked_add(Duration::from_micros(slack.into()))?;
+        Some(Self { at, slack })
     }
 
     /// Whether it has passed.
@@ -92,7 +97,7 @@ impl Deadline {
 
     /// When to look, at the latest.
     pub fn latest(&self) -> Instant {
-        self.latest
+        self.at + Duration::from_micros(self.slack.into())
     }
 }
 
@@ -291,7 +296,7 @@ impl<T> CallMap<T> {
     }
 
     fn note(&mut self, deadline: Option<Deadline>) {
-        if let Some(Deadline { latest, .. }) = deadline {
+        if let Some(latest) = deadline.map(|deadline| deadline.latest()) {
             self.earliest = Some(self.earliest.map_or(latest, |earliest| earliest.min(latest)));
         }
     }

@@ -90,17 +90,6 @@ impl Chunk {
         self.segments.is_empty() && self.tail.is_empty()
     }
 
-    /// Gives back buffers that an idle connection should not keep.
-    pub fn release(&mut self) {
-        const KEPT_BYTES: usize = 256;
-        if self.is_empty() {
-            if self.tail.capacity() > KEPT_BYTES {
-                self.tail = Vec::new();
-            }
-            self.segments.shrink_to(0);
-        }
-    }
-
     /// Closes the tail, so that a segment can follow it.
     fn seal(&mut self) {
         if !self.tail.is_empty() {

@@ -227,11 +227,6 @@ impl<S: Default> Outbound<S> {
         self.owed.bytes > 2 * self.output_bytes as u64
     }
 
-    /// Gives back buffers that an idle connection should not keep.
-    pub fn release(&mut self) {
-        self.queue.release();
-    }
-
     #[inline]
     fn push(&mut self, head: impl FnOnce(&mut Vec<u8>), payload: &Payload) {
         let tail = self.queue.tail();

@@ -75,6 +75,7 @@ pub struct OwnedInvocation {
 
 impl Invocation<'_> {
     /// Keeps it: a small frame is copied, a large one shared.
+    #[inline]
     pub fn keep(&self) -> OwnedInvocation {
         OwnedInvocation { msgid: self.msgid, frame: self.frame.keep(), parts: self.parts }
     }
@@ -92,6 +93,7 @@ impl OwnedInvocation {
     }
 
     /// The method's name.
+    #[inline]
     pub fn method(&self) -> &str {
         let (start, end) = self.parts.method;
         let bytes = self.frame.get(start as usize..end as usize).unwrap_or_default();
@@ -100,6 +102,7 @@ impl OwnedInvocation {
     }
 
     /// The arguments: one encoded array, or nil (W3).
+    #[inline]
     pub fn params(&self) -> &[u8] {
         self.frame.get(self.parts.params as usize..).unwrap_or_default()
     }
@@ -115,15 +118,16 @@ impl OwnedInvocation {
 /// # Errors
 ///
 /// When it has not the shape of W2, W3 or W4.
+#[inline]
 pub fn read<'a>(frame: Raw<'a>, scan: ScanLimits) -> Result<Message<'a>, Malformed> {
     let mut reader = Reader { bytes: frame.bytes(), at: 0 };
-    let elements = match reader.token() {
-        Some(Token::Array(elements)) => elements,
-        _ => return Err(malformed(None, "a message is an array")),
-    };
-    let kind = match reader.token() {
-        Some(Token::Uint(kind)) => kind,
-        _ => return Err(malformed(None, "a message begins with its type: 0, 1 or 2")),
+    let (elements, kind) = match frame.bytes() {
+        // As everybody writes it; `head` reads any other way (W5).
+        [head @ 0x90..=0x9f, kind @ 0x00..=0x7f, ..] => {
+            reader.at = 2;
+            (u32::from(head & 0x0f), u64::from(*kind))
+        }
+        _ => reader.head()?,
     };
     match u8::try_from(kind).unwrap_or(u8::MAX) {
         kind::REQUEST => read_request(frame, reader, elements),
@@ -134,6 +138,7 @@ pub fn read<'a>(frame: Raw<'a>, scan: ScanLimits) -> Result<Message<'a>, Malform
     }
 }
 
+#[inline]
 fn read_request<'a>(
     frame: Raw<'a>,
     mut reader: Reader<'a>,
@@ -187,10 +192,24 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn token(&mut self) -> Option<Token> {
         let (token, head) = wire::read_token(self.bytes.get(self.at..)?).ok()??;
         self.at = self.at.saturating_add(head);
         Some(token)
+    }
+
+    #[inline]
+    /// The number of elements, and the type.
+    fn head(&mut self) -> Result<(u32, u64), Malformed> {
+        let elements = match self.token() {
+            Some(Token::Array(elements)) => elements,
+            _ => return Err(malformed(None, "a message is an array")),
+        };
+        match self.token() {
+            Some(Token::Uint(kind)) => Ok((elements, kind)),
+            _ => Err(malformed(None, "a message begins with its type: 0, 1 or 2")),
+        }
     }
 
     fn msgid(&mut self) -> Result<MsgId, Malformed> {
@@ -235,6 +254,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the name lies; str and bin of any width are accepted (W5).
+    #[inline]
     fn method(&mut self, msgid: Option<MsgId>) -> Result<Range<usize>, Malformed> {
         match self.token() {
             Some(Token::Str(len) | Token::Bin(len)) => {

@@ -5,8 +5,6 @@
 //! recurses, never allocates for a claim, never starts over when more bytes arrive.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use smallvec::SmallVec;
-
 use crate::wire::{self, Token};
 
 /// The bounds of one value. Each is checked when a head claims to pass it, before its body arrives.
@@ -129,13 +127,13 @@ pub struct Scanner {
     elements: usize,
     /// Written and trimmed at the head of a container only: entries above `owed` are of complete ones.
     /// Ascending; its length is at most `limits.depth`.
-    ends: SmallVec<[usize; 8]>,
+    ends: Vec<usize>,
 }
 
 impl Scanner {
     /// A scanner at the beginning of a value.
     pub fn new(limits: ScanLimits) -> Self {
-        Self { limits, place: Place::START, elements: 0, ends: SmallVec::new() }
+        Self { limits, place: Place::START, elements: 0, ends: Vec::new() }
     }
 
     /// Goes on in a value, of which `bytes` is everything received so far, from its first byte; what
@@ -159,10 +157,14 @@ impl Scanner {
                 continue;
             }
             let size = SIZES.get(usize::from(first)).copied().unwrap_or_default();
-            let next = if size == 0 {
-                self.head(bytes, place)
-            } else {
-                self.within_limit(place.skip(size)).map(Some)
+            let next = match (size, bytes.get(place.at.wrapping_add(1))) {
+                // The two heads that most small messages have, without a detour.
+                (0, _) if matches!(first, 0x90..=0x9f) => self.small_array(first & 0x0f, place),
+                (0, Some(&len)) if matches!(first, 0xd9 | 0xc4) => {
+                    self.within_limit(place.after(usize::from(len).wrapping_add(2), 0)).map(Some)
+                }
+                (0, _) => self.head(bytes, place),
+                (size, _) => self.within_limit(place.skip(size)).map(Some),
             };
             match next {
                 Ok(Some(next)) => place = next,
@@ -216,6 +218,14 @@ impl Scanner {
         if nests {
             self.open(place.owed.saturating_sub(1), elements)?;
         }
+        Ok(Some(next))
+    }
+
+    /// As [`head`](Self::head), for an array of up to 15 elements.
+    #[inline]
+    fn small_array(&mut self, elements: u8, place: Place) -> Result<Option<Place>, ScanError> {
+        let next = self.within_limit(place.after(1, elements.into()))?;
+        self.open(place.owed.wrapping_sub(1), elements.into())?;
         Ok(Some(next))
     }
 

@@ -81,6 +81,7 @@ impl fmt::Debug for Head {
 }
 
 /// The head of an array of `count` elements: `90`–`9f`, `dc` or `dd`.
+#[inline]
 pub fn array_head(count: u32) -> Head {
     match u8::try_from(count) {
         Ok(n @ 0..=0x0f) => Head::new(0x90 | n, []),
@@ -97,6 +98,7 @@ pub fn map_head(count: u32) -> Head {
 }
 
 /// The head of a string of `len` bytes: `a0`–`bf`, `d9`, `da` or `db`.
+#[inline]
 pub fn str_head(len: u32) -> Head {
     match u8::try_from(len) {
         Ok(n @ 0..=0x1f) => Head::new(0xa0 | n, []),
@@ -130,6 +132,7 @@ pub fn ext_head(tag: i8, len: u32) -> Head {
 }
 
 /// A whole integer that is not negative: `00`–`7f`, `cc`, `cd`, `ce` or `cf`.
+#[inline]
 pub fn uint(n: u64) -> Head {
     match u32::try_from(n) {
         Ok(small @ 0..=0x7f) => Head::new(small.to_be_bytes()[3], []),

@@ -4,10 +4,12 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::{ReturnType, Type};
 
 use super::{impl_attrs, method_constant, private, private_at, silenced, span_of, style};
 use crate::carried::Carried;
-use crate::model::{Method, Reply, Service};
+use crate::model::{Method, Param, Passing, Reply, Service};
+use crate::types::{borrow_in, keyword_in, option_of};
 
 /// `FooClient<C>` with all its `impl`s.
 pub(super) fn client(service: &Service) -> TokenStream {
@@ -67,6 +69,7 @@ fn calls(service: &Service) -> TokenStream {
     let attrs = impl_attrs(service);
     let (vis, client) = (&service.item.vis, service.client_ident());
     let calls = service.methods.iter().map(|method| call(service, method));
+    let stand_ins = service.refused.iter().filter_map(|method| stand_in(service, method));
     quote! {
         #attrs
         impl<C: #private::Caller> #client<C> {
@@ -77,6 +80,7 @@ fn calls(service: &Service) -> TokenStream {
             }
 
             #(#calls)*
+            #(#stand_ins)*
         }
     }
 }
@@ -92,8 +96,16 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         quote!(#ident: #ty)
     });
     let encoded = Ident::new("encoded", Span::mixed_site());
-    let (future, output) = future(service, method, &encoded);
-    let encode = encode(service, method, &encoded);
+    let private = private(service);
+    let constant = method_constant(service, method);
+    let style = style(service);
+    let mutable = (!method.params.is_empty()).then(|| quote!(mut));
+    let pushes = method.params.iter().map(|param| push(service, param, &encoded));
+    let output = future(service, method);
+    let kind = match method.reply {
+        Reply::Nothing => quote!(Notify),
+        Reply::Unit | Reply::Value(_) | Reply::Result(..) => quote!(Call),
+    };
     quote! {
         #(#cfg)*
         #(#docs)*
@@ -101,46 +113,71 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         #(#deprecated)*
         #(#lints)*
         #vis fn #name(&self, #(#params),*) -> #output {
-            #encode
-            #future
+            let #mutable #encoded = #private::Params::new(&#constant, #style);
+            #(#pushes)*
+            #private::#kind::new(&self.caller, #encoded)
         }
     }
 }
 
-/// The expression that makes the future, and its type.
-fn future(service: &Service, method: &Method, encoded: &Ident) -> (TokenStream, TokenStream) {
+/// The type of the future that a method returns.
+fn future(service: &Service, method: &Method) -> TokenStream {
     let private = private(service);
-    let (value, error) = match &method.reply {
-        Reply::Nothing => {
-            let future = quote!(#private::Notify::new(&self.caller, #encoded));
-            return (future, quote!(#private::Notify<C>));
-        }
-        Reply::Unit => (quote!(()), quote!(#private::NoError)),
-        Reply::Value(value) => (quote!(#value), quote!(#private::NoError)),
-        Reply::Result(value, error) => (quote!(#value), quote!(#error)),
-    };
-    let span = match &method.reply {
-        Reply::Value(ty) | Reply::Result(ty, _) => span_of(ty),
-        Reply::Nothing | Reply::Unit => Span::call_site(),
-    };
-    let here = private_at(service, span);
-    let future = quote_spanned! {span=>
-        #here::Call::<#value, #error, C>::new(&self.caller, #encoded)
-    };
-    (future, quote!(#private::Call<#value, #error, C>))
+    match &method.reply {
+        Reply::Nothing => quote!(#private::Notify<C>),
+        Reply::Unit => quote!(#private::Call<(), #private::NoError, C>),
+        Reply::Value(value) => quote!(#private::Call<#value, #private::NoError, C>),
+        Reply::Result(value, error) => quote!(#private::Call<#value, #error, C>),
+    }
 }
 
-fn encode(service: &Service, method: &Method, encoded: &Ident) -> TokenStream {
-    let private = private(service);
-    let constant = method_constant(service, method);
-    let style = style(service);
-    let mutable = (!method.params.is_empty()).then(|| quote!(mut));
-    let params = method.params.iter().map(|param| {
-        let (ident, ty) = (&param.ident, &param.ty);
-        quote_spanned!(span_of(ty)=> #private::Params::push::<#ty>(&mut #encoded, &#ident);)
-    });
-    quote! {
-        let #mutable #encoded = #private::Params::new(&#constant, #style);
-        #(#params)*
+/// Encodes one argument, naming its type as the server's side does: the compiler shows equal errors once.
+fn push(service: &Service, param: &Param, encoded: &Ident) -> TokenStream {
+    let span = span_of(&param.ty);
+    let private = private_at(service, span);
+    let ident = &param.ident;
+    let inner = option_of(&param.ty).unwrap_or(&param.ty);
+    let (ty, push, argument) = match (&param.passing, param.in_option) {
+        (Passing::Whole | Passing::Cow(_), false) => (inner, "push", quote!(&#ident)),
+        (Passing::Whole | Passing::Cow(_), true) => {
+            (inner, "push_option", quote!(::core::option::Option::as_ref(&#ident)))
+        }
+        (Passing::Lent(ty), false) => (ty, "push", quote!(#ident)),
+        (Passing::Lent(ty), true) => (ty, "push_option", quote!(#ident)),
+        (Passing::Slice(ty), false) => (ty, "push_list", quote!(#ident)),
+        (Passing::Slice(ty), true) => (ty, "push_option_list", quote!(#ident)),
+    };
+    let push = Ident::new(push, span);
+    quote_spanned!(span=> <#ty as #private::Argument<'_>>::#push(#argument, &mut #encoded);)
+}
+
+/// For a method with a mistake: what calls it is no second one, where its signature lets us know how it is called.
+fn stand_in(service: &Service, method: &Method) -> Option<TokenStream> {
+    let mut methods = service.methods.iter().chain(&service.refused);
+    let is_taken = ["new", "connect", "join"].contains(&method.name().as_str())
+        || methods.any(|other| other.ident() == method.ident() && !std::ptr::eq(other, method));
+    let written = match &method.item.sig.output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) => Some(&**ty),
+    };
+    let is_odd = |ty: &Type| keyword_in(ty, "impl").or_else(|| keyword_in(ty, "Self")).is_some();
+    if is_taken
+        || written.is_some_and(|ty| is_odd(ty) || borrow_in(ty).is_some())
+        || method.params.iter().any(|param| is_odd(&param.ty))
+        || !method.item.sig.generics.params.is_empty()
+        || method.item.sig.variadic.is_some()
+    {
+        return None;
     }
+    let cfg = &method.carried.cfg;
+    let (vis, name) = (&service.item.vis, method.ident());
+    let types = method.params.iter().map(|param| &param.ty);
+    let future = future(service, method);
+    Some(quote! {
+        #(#cfg)*
+        #[allow(clippy::all, clippy::pedantic, missing_docs)]
+        #vis fn #name(&self, #(_: #types),*) -> #future {
+            ::core::panic!()
+        }
+    })
 }

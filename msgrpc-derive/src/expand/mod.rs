@@ -14,12 +14,13 @@ use quote::{quote, quote_spanned};
 use syn::Type;
 
 use crate::carried::Carried;
-use crate::model::{Method, Param, Passing, Service};
+use crate::model::{Clash, Method, Param, Passing, Service};
 use crate::report::Report;
 
 /// All that a service becomes, and its mistakes.
 pub(crate) fn service(service: &Service, report: &Report) -> TokenStream {
     let errors = report.compile_errors();
+    let clashes = service.clashes.iter().map(clash);
     let contract = contract::contract(service);
     let descriptor = descriptor::descriptor(service);
     let methods = descriptor::methods(service);
@@ -28,6 +29,7 @@ pub(crate) fn service(service: &Service, report: &Report) -> TokenStream {
     let client = client::client(service);
     quote! {
         #errors
+        #(#clashes)*
         #contract
         #descriptor
         #methods
@@ -41,6 +43,12 @@ pub(crate) fn service(service: &Service, report: &Report) -> TokenStream {
 pub(crate) fn refused(item: &TokenStream, report: &Report) -> TokenStream {
     let errors = report.compile_errors();
     quote! { #errors #item }
+}
+
+/// Mistakes that are there only if two methods are.
+fn clash(clash: &Clash) -> TokenStream {
+    let Clash { cfg, mistakes } = clash;
+    mistakes.each().map(|error| quote!(#(#cfg)* #error)).collect()
 }
 
 /// The path of the runtime's names for generated code.

@@ -9,7 +9,7 @@ use super::descriptor::optional;
 use super::{assertion, private, silenced, span_of};
 use crate::check::required_after_optional;
 use crate::model::{Method, Reply, Service};
-use crate::types::last_segment;
+use crate::types::{is_builtin, last_segment};
 
 /// One constant per method that has something to check.
 pub(super) fn probes(service: &Service) -> TokenStream {
@@ -40,7 +40,7 @@ fn no_alias_of_result(method: &Method, private: &TokenStream) -> TokenStream {
     let Reply::Value(ty) = &method.reply else {
         return TokenStream::new();
     };
-    if last_segment(ty).is_none() {
+    if last_segment(ty).is_none() || is_builtin(ty) {
         return TokenStream::new();
     }
     assertion(

@@ -4,10 +4,12 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
 
-use super::{decoded_type, impl_attrs, method_constant, private, silenced, span_of, style};
+use super::{impl_attrs, method_constant, private, private_at, silenced, span_of, style};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
+use crate::types::{option_of, referent};
 
 /// `FooService<T>` with all its `impl`s.
 pub(super) fn service(service: &Service) -> TokenStream {
@@ -123,23 +125,26 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     let private = private(service);
     let cfg = &method.carried.cfg;
     let wire = &method.wire_name;
-    let blocking = method.keys.blocking.is_some();
-    let decode = decode(service, method);
     let call = call(service, method);
     let outcome = outcome(service, method);
-    let job = quote! {
-        #decode
-        #call
-        ::core::result::Result::Ok(#outcome)
-    };
-    let future = if blocking {
-        quote!(#private::run_blocking(request, move |request| { #job }))
-    } else {
-        let run = if method.keys.spawn.is_some() { quote!(run_spawned) } else { quote!(run) };
+    let future = if method.keys.blocking.is_some() {
+        let decode = decode(service, method, &quote!(request));
         quote! {
-            #private::#run(async move {
-                let request = &request;
-                #job
+            #private::run_blocking(request, move |request| {
+                #decode
+                #call
+                #outcome
+            })
+        }
+    } else {
+        let decode = decode(service, method, &quote!(&request));
+        let moved = method.keys.spawn.as_ref().map(|_| quote!(#private::moved_to_a_task().await;));
+        quote! {
+            #private::run(async move {
+                #moved
+                #decode
+                #call
+                #outcome
             })
         }
     };
@@ -152,27 +157,45 @@ fn arm(service: &Service, method: &Method) -> TokenStream {
     }
 }
 
-/// One `let` per parameter, in the wire's order.
-fn decode(service: &Service, method: &Method) -> TokenStream {
+/// The arguments as a tuple, in the wire's order; the reader of them is gone before the method waits.
+fn decode(service: &Service, method: &Method, request: &TokenStream) -> TokenStream {
     let private = private(service);
     let constant = method_constant(service, method);
+    let reader = if method.params.is_empty() { quote!(_) } else { quote!(arguments) };
+    let slots = (0..method.params.len()).map(slot);
+    let takes = method.params.iter().map(|param| take(service, param));
     let context = method.context.as_ref().map(|ty| {
-        let typed = quote_spanned!(span_of(ty)=> let context: #ty = context;);
-        quote!(let context = #private::Request::context(request); #typed)
-    });
-    let arguments = if method.params.is_empty() { quote!(_) } else { quote!(mut arguments) };
-    let params = method.params.iter().enumerate().map(|(i, param)| {
-        let slot = slot(i);
-        let ty = decoded_type(param, &private);
-        quote_spanned! {span_of(&param.ty)=>
-            let #slot = #private::Arguments::take::<#ty>(&mut arguments)?;
-        }
+        let (span, ty) = (span_of(ty), referent(ty));
+        quote_spanned!(span=> let context = <#ty as #private::CallContext>::of(#request);)
     });
     quote! {
-        let #arguments = #private::Arguments::new(request, &#constant)?;
+        let (#(#slots,)*) = match #private::Arguments::read(#request, &#constant, |#reader| {
+            ::core::result::Result::Ok((#(#takes,)*))
+        }) {
+            ::core::result::Result::Ok(arguments) => arguments,
+            ::core::result::Result::Err(fault) => return #private::Outcome::from(fault),
+        };
         #context
-        #(#params)*
     }
+}
+
+/// Decodes one argument. An error about its type stands where the user wrote it.
+fn take(service: &Service, param: &Param) -> TokenStream {
+    let span = span_of(&param.ty);
+    let private = private_at(service, span);
+    let inner = option_of(&param.ty).unwrap_or(&param.ty);
+    let ty = match &param.passing {
+        Passing::Whole => quote!(#inner),
+        Passing::Lent(ty) | Passing::Slice(ty) => quote!(#ty),
+        Passing::Cow(ty) => quote_spanned!(span=> #private::BorrowedCow<'_, #ty>),
+    };
+    let take = match (&param.passing, param.in_option) {
+        (Passing::Slice(_), false) => quote_spanned!(span=> take_list),
+        (Passing::Slice(_), true) => quote_spanned!(span=> take_option_list),
+        (_, false) => quote_spanned!(span=> take),
+        (_, true) => quote_spanned!(span=> take_option),
+    };
+    quote_spanned!(span=> <#ty as #private::Argument<'_>>::#take(arguments)?)
 }
 
 /// The call by its full path: the user's type may have methods of the same name.
@@ -181,7 +204,10 @@ fn call(service: &Service, method: &Method) -> TokenStream {
     let context = method.context.as_ref().map(|_| quote!(context,));
     let arguments = method.params.iter().enumerate().map(|(i, param)| lend(&slot(i), param));
     let wait = method.keys.blocking.is_none().then(|| quote!(.await));
-    let result = if matches!(method.reply, Reply::Nothing) { quote!(()) } else { quote!(result) };
+    let result = match method.reply {
+        Reply::Nothing | Reply::Unit => quote!(()),
+        Reply::Value(_) | Reply::Result(..) => quote!(result),
+    };
     quote! {
         let #result = <T as #contract>::#name(&*implementation, #context #(#arguments),*) #wait;
     }
@@ -206,14 +232,30 @@ fn outcome(service: &Service, method: &Method) -> TokenStream {
     let style = style(service);
     match &method.reply {
         Reply::Nothing => quote!(#private::Outcome::nothing()),
-        Reply::Unit => quote!(#private::Outcome::result::<()>(&result, #style)),
+        Reply::Unit => quote!(<() as #private::MethodResult>::outcome(&(), #style)),
         Reply::Value(ty) => {
-            quote_spanned!(span_of(ty)=> #private::Outcome::result::<#ty>(&result, #style))
+            let encode = encode(service, ty, "MethodResult");
+            quote!(#encode(&result, #style))
         }
         Reply::Result(value, error) => {
-            quote_spanned!(span_of(value)=> #private::Outcome::from_result::<#value, #error>(&result, #style))
+            let (value, error) =
+                (encode(service, value, "MethodResult"), encode(service, error, "MethodError"));
+            quote! {
+                match &result {
+                    ::core::result::Result::Ok(value) => #value(value, #style),
+                    ::core::result::Result::Err(error) => #error(error, #style),
+                }
+            }
         }
     }
+}
+
+/// `<T as MethodResult>::outcome`. An error about the type stands where the user wrote it.
+fn encode(service: &Service, ty: &Type, as_what: &str) -> TokenStream {
+    let span = span_of(ty);
+    let private = private_at(service, span);
+    let as_what = Ident::new(as_what, span);
+    quote_spanned!(span=> <#ty as #private::#as_what>::outcome)
 }
 
 /// Names of ours: a parameter of the user's may be called `request`.

@@ -55,6 +55,14 @@ fn equal_wire_names_under_cfg_are_left_to_the_compiler() {
 }
 
 #[test]
+fn equal_wire_names_of_two_methods_under_cfg_are_refused_where_both_are_there() {
+    let item = "trait Foo { #[cfg(a)] async fn a(&self); #[cfg(b)] #[msgrpc(name = \"a\")] async fn b(&self); }";
+    assert!(messages("", item).is_empty());
+    let text = expanded("", item);
+    assert_eq!(text.matches("#[cfg(a)]\n#[cfg(b)]\n::core::compile_error!").count(), 2, "{text}");
+}
+
+#[test]
 fn all_mistakes_are_reported_at_once() {
     let item = "trait Foo<T> { type A; fn a(&self); async fn b(&mut self); }";
     assert_eq!(messages("kompact", item).len(), 5);
@@ -70,7 +78,8 @@ fn a_mistake_leaves_stubs_without_the_wrong_method() {
         "{text}"
     );
     assert!(text.contains("fn right(&self) -> ::msgrpc::__private::Call<"), "{text}");
-    assert!(!text.contains("fn wrong(&self"), "{text}");
+    assert!(!text.contains("\"wrong\""), "{text}");
+    assert_eq!(text.matches("fn wrong(&self) -> ::msgrpc::__private::Call<").count(), 1, "{text}");
 }
 
 #[test]
@@ -128,6 +137,10 @@ const METHODS: &[(&str, &str)] = &[
     (
         "async fn a(&self, #[cfg(x)] b: u8);",
         "parameters have places on the wire and cannot come and go: write the method twice, each with its own `#[cfg(…)]`",
+    ),
+    (
+        "async fn a(&self, #[msgrpc(nil)] b: u8);",
+        "a parameter takes no keys: write `#[msgrpc(…)]` above the method",
     ),
     (
         "async fn a(&self, b: &mut u8);",
@@ -199,6 +212,17 @@ const METHODS: &[(&str, &str)] = &[
         "the name on the wire is empty: write one, or remove `name`",
     ),
     ("#[msgrpc(name = 1)] async fn a(&self);", NAME),
+    ("#[msgrpc(name \"x\")] async fn a(&self);", "a value stands behind `=`: write `name = \"…\"`"),
+    (
+        "#[msgrpc(name(\"x\"))] async fn a(&self);",
+        "a value stands behind `=`: write `name = \"…\"`",
+    ),
+    (
+        "#[msgrpc(name = )] async fn a(&self);",
+        "there is nothing behind the `=`: write `name = \"…\"`",
+    ),
+    ("#[msgrpc(nil spawn)] async fn a(&self);", "there is a comma missing: write `nil, …`"),
+    ("#[msgrpc(\"x\")] async fn a(&self);", "a key is a word: write `key` or `key = \"…\"`"),
     ("#[msgrpc(name)] async fn a(&self);", NAME),
     ("#[msgrpc(nil = true)] async fn a(&self);", "`nil` takes no value: write `nil` alone"),
     ("#[msgrpc(nil, nil)] async fn a(&self);", "`nil` is given twice: remove one"),

@@ -1,0 +1,6 @@
+//! The attribute on a struct.
+
+#[msgrpc::service]
+pub struct Foo;
+
+fn main() {}

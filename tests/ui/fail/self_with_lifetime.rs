@@ -1,0 +1,8 @@
+//! A lifetime on `self`.
+
+#[msgrpc::service]
+pub trait Foo {
+    async fn a(&'static self);
+}
+
+fn main() {}

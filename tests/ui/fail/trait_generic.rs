@@ -1,0 +1,8 @@
+//! A trait with parameters.
+
+#[msgrpc::service]
+pub trait Foo<T> {
+    async fn a(&self, b: T);
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! A result that serializes only.
+
+use serde::Serialize;
+
+#[derive(Serialize)]
+pub struct Half;
+
+#[msgrpc::service]
+pub trait Foo {
+    async fn a(&self) -> Result<Half, String>;
+}
+
+fn main() {}
