@@ -57,6 +57,13 @@ impl Connections {
         }
     }
 
+    /// Requests and notifications at work on all connections.
+    pub(crate) fn at_work(&self) -> usize {
+        let state = self.lock();
+        let connections = state.connections.values().filter_map(Weak::upgrade);
+        connections.map(|connection| connection.at_work()).sum()
+    }
+
     fn add(&self, connection: &Arc<Connection>) -> u64 {
         let mut state = self.lock();
         let key = state.next;

@@ -22,6 +22,9 @@ use crate::service::Service;
 /// How long requests at work have after the server was told to stop.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 
+/// How long tasks have to end after they were told to end at once.
+const ABORT_GRACE: Duration = Duration::from_secs(1);
+
 /// Services and addresses, before they are bound.
 ///
 /// ```no_run
@@ -217,9 +220,12 @@ impl BoundServer {
         connections.close(Closing::Drain);
         tasks.close();
         let in_time = tokio::time::timeout(shutdown_grace, tasks.wait()).await.is_ok();
-        let aborted = if in_time { 0 } else { tasks.len() };
+        let aborted = if in_time { 0 } else { connections.at_work() };
         drop(abort);
-        tasks.wait().await;
+        // A blocking method cannot be stopped; the server does not wait for it.
+        if tokio::time::timeout(ABORT_GRACE, tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = tasks.len(), "tasks are left that do not end");
+        }
         Ok(Stopped { aborted })
     }
 }
@@ -237,7 +243,7 @@ impl Drop for AbortOnDrop {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stopped {
-    /// Tasks that the grace did not suffice for: connections, and requests at work on them.
+    /// Requests and notifications at work that the grace did not suffice for.
     pub aborted: usize,
 }
 

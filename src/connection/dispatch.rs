@@ -49,6 +49,9 @@ impl Dispatcher {
             let fault = Fault::new(FaultCode::ShuttingDown, "the server is shutting down");
             return Poll::Ready(fault.into());
         }
+        if invocation.method_bytes() > self.connection.limits.method_bytes {
+            return Poll::Ready(Fault::unknown_method(invocation.method()).into());
+        }
         let invocation = if msgid.is_none() {
             match self.lane.enter(&self.connection, invocation) {
                 Some(invocation) => invocation,

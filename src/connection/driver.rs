@@ -127,7 +127,12 @@ impl Driver {
                     }
                     self.write(cx)?;
                 }
-                Ok(Progress::Idle | Progress::Paused | Progress::Eof) => break,
+                Ok(Progress::Idle | Progress::Eof) => break,
+                Ok(Progress::Paused) => {
+                    // What was read and may not be started yet is no message that is late.
+                    self.partial = None;
+                    return Ok(());
+                }
                 Err(reason) => {
                     // An answer that says why may be queued; it goes out if there is room for it.
                     self.writer.take(&mut self.connection.lock());
@@ -135,6 +140,11 @@ impl Driver {
                     return Err(End::InOrder(reason));
                 }
             }
+        }
+        if !self.reader.is_partial() {
+            self.partial = None;
+        } else if self.partial.is_none() {
+            self.partial = Some(now());
         }
         Ok(())
     }
@@ -144,6 +154,7 @@ impl Driver {
         let mut state = self.connection.lock();
         state.scheduled = false;
         state.gathering = false;
+        state.paused = false;
         match &mut state.driver {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
@@ -174,11 +185,6 @@ impl Driver {
 
     /// Sets the alarm to the earliest deadline, and handles those that are over.
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        if !self.reader.is_partial() {
-            self.partial = None;
-        } else if self.partial.is_none() {
-            self.partial = Some(now());
-        }
         loop {
             let at = self.deadline();
             self.alarm.set(at);
@@ -286,19 +292,22 @@ impl Future for Driver {
                         let reason = Arc::new(reason);
                         this.refuse_calls(&reason, true);
                         this.connection.gone.cancel();
+                        this.alarm.set(now().checked_add(LINGER));
                         this.phase = Phase::Closing(reason);
                     }
                     Err(End::Now(reason)) => this.end(&Arc::new(reason)),
                 },
                 Phase::Closing(reason) => {
                     let reason = Arc::clone(reason);
-                    let closed = this.stream.poll_shutdown(cx);
-                    match std::task::ready!(closed) {
-                        Ok(()) if !this.reader.eof => {
-                            this.alarm.set(now().checked_add(LINGER));
+                    match this.stream.poll_shutdown(cx) {
+                        Poll::Pending => {
+                            std::task::ready!(this.alarm.poll(cx));
+                            this.end(&reason);
+                        }
+                        Poll::Ready(Ok(())) if !this.reader.eof => {
                             this.phase = Phase::Lingering(reason);
                         }
-                        _ => this.end(&reason),
+                        Poll::Ready(_) => this.end(&reason),
                     }
                 }
                 Phase::Lingering(reason) => {

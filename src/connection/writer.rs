@@ -51,6 +51,7 @@ impl Writer {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.chunk.advance(written);
+                    self.chunk.release();
                     self.stalled = None;
                     self.unflushed = true;
                     let mut state = connection.lock();

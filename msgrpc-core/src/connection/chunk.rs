@@ -90,6 +90,14 @@ impl Chunk {
         self.segments.is_empty() && self.tail.is_empty()
     }
 
+    /// Gives back a buffer that a burst has made larger than usual traffic needs.
+    pub fn release(&mut self) {
+        const KEPT_BYTES: usize = 16 << 10;
+        if self.is_empty() && self.tail.capacity() > KEPT_BYTES {
+            self.tail = Vec::new();
+        }
+    }
+
     /// Closes the tail, so that a segment can follow it.
     fn seal(&mut self) {
         if !self.tail.is_empty() {

@@ -137,6 +137,7 @@ impl<S: Default> Outbound<S> {
     pub fn handle_written(&mut self, count: usize) {
         self.written += count as u64;
         self.owed.written(self.written);
+        self.queue.release();
     }
 
     /// Time has passed: settles the calls that are overdue. Each slot comes with whether a byte of

@@ -101,6 +101,12 @@ impl OwnedInvocation {
         str::from_utf8(bytes).unwrap_or_default()
     }
 
+    /// The length of its name, in bytes.
+    pub fn method_bytes(&self) -> usize {
+        let (start, end) = self.parts.method;
+        end.saturating_sub(start) as usize
+    }
+
     /// The arguments: one encoded array, or nil (W3).
     #[inline]
     pub fn params(&self) -> &[u8] {

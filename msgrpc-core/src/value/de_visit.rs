@@ -106,14 +106,17 @@ impl<'a, 'de, V: Visitor<'de>, M: Wanted> Lens<'a, 'de, V, M> {
 
     #[inline]
     fn bytes<E: Error>(self, bytes: &'de [u8]) -> Result<V::Value, E> {
-        match (M::WANT, str::from_utf8(bytes)) {
-            (Want::Sequence, _) => self.octets(bytes, Unexpected::Bytes(bytes)),
-            (Want::Text | Want::Identifier, Ok(text)) => self.visit_borrowed_str(text),
-            (Want::Text, Err(_)) => {
-                let found = Unexpected::Other("bytes that are not UTF-8");
-                Err(E::invalid_value(found, &self.visitor))
-            }
-            (Want::Dynamic, _) if !is_bin(self.context.input, bytes) => {
+        match M::WANT {
+            Want::Sequence => self.octets(bytes, Unexpected::Bytes(bytes)),
+            Want::Text | Want::Identifier => match str::from_utf8(bytes) {
+                Ok(text) => self.visit_borrowed_str(text),
+                Err(_) if M::WANT == Want::Identifier => self.visitor.visit_borrowed_bytes(bytes),
+                Err(_) => {
+                    let found = Unexpected::Other("bytes that are not UTF-8");
+                    Err(E::invalid_value(found, &self.visitor))
+                }
+            },
+            Want::Dynamic if !is_bin(self.context.input, bytes) => {
                 self.visitor.visit_enum(Special::raw_string(bytes))
             }
             _ => self.visitor.visit_borrowed_bytes(bytes),
