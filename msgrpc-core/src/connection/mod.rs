@@ -16,5 +16,9 @@ pub use inbound::Inbound;
 pub use line::Ticket;
 pub use outbound::{Admission, Outbound};
 
+#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod check;
+
 #[cfg(test)]
 mod tests;

@@ -154,6 +154,14 @@ fn a_stream_that_ends_within_a_message_is_an_error() {
 
 proptest! {
     #[test]
+    fn any_bytes_read_the_same_in_pieces(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        lengths in prop::collection::vec(any::<u8>(), 1..8),
+    ) {
+        super::check::reads_the_same_in_pieces(&bytes, &lengths);
+    }
+
+    #[test]
     fn random_splits_make_no_difference(cuts in prop::collection::vec(1usize..5000, 1..40)) {
         let stream = corpus().concat();
         let mut rest = &stream[..];
