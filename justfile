@@ -10,8 +10,8 @@ quick: fmt clippy test
 # Formats all three workspaces.
 format:
     cargo fmt --all
-    cd benches/peers && cargo fmt --all
-    cd fuzz && cargo fmt --all
+    cd benches/peers && cargo fmt
+    cd fuzz && cargo fmt
 
 fmt:
     .ci/run fmt

@@ -149,13 +149,12 @@ impl Params {
         }
         let (count, end) = self.kept;
         self.bytes.truncate(end);
-        match u8::try_from(count) {
-            Ok(count @ 0..=15) => self.bytes[0] = FIXARRAY | count,
-            _ => {
-                let head = msgrpc_core::wire::array_head(u32::try_from(count).unwrap_or(u32::MAX));
-                self.bytes.remove(0);
-                self.bytes.insert_from_slice(0, head.as_slice());
-            }
+        if let Ok(count @ 0..=15) = u8::try_from(count) {
+            self.bytes[0] = FIXARRAY | count;
+        } else {
+            let head = msgrpc_core::wire::array_head(u32::try_from(count).unwrap_or(u32::MAX));
+            self.bytes.remove(0);
+            self.bytes.insert_from_slice(0, head.as_slice());
         }
         Ok(Payload::from_buffer(self.bytes))
     }

@@ -183,6 +183,11 @@ impl<C: Caller> Notify<C> {
         let step = Step::Prepared { caller: caller.clone(), params, timeout: Timeout::Default };
         Self { step, method }
     }
+
+    /// The name of the method on the wire.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
 }
 
 impl<C: Caller> Future for Notify<C> {

@@ -32,7 +32,7 @@ use crate::service::Service;
 /// How long a call waits for its answer unless told otherwise.
 ///
 /// 30 s: long enough for a slow method, short enough that a lost answer is noticed.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to a server. Clones share it; it closes when the last one is dropped and no call of
 /// theirs is under way, after what was queued is written.
@@ -162,7 +162,7 @@ impl fmt::Debug for Client {
 }
 
 /// Encodes the arguments of an untyped call: an array, or nothing (W3).
-fn encode_params(params: &impl Serialize) -> Result<Payload, EncodeError> {
+pub(crate) fn encode_params(params: &impl Serialize) -> Result<Payload, EncodeError> {
     let mut bytes = SmallVec::new();
     value::encode(params, Style::Named, &mut bytes)?;
     match bytes.first() {

@@ -8,55 +8,90 @@ use std::sync::Arc;
 
 use msgrpc_transport::{Address, Peer};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::connection::Connection;
+use crate::in_process::Work;
 
 /// The surroundings of a request.
 #[derive(Clone)]
 pub struct Context {
-    connection: Arc<Connection>,
+    origin: Origin,
     /// Bounds the blocking methods of the whole server.
     blocking: Arc<Semaphore>,
 }
 
+/// Where a request came from.
+#[derive(Clone)]
+enum Origin {
+    Connection(Arc<Connection>),
+    InProcess(Arc<Work>),
+}
+
 impl Context {
     pub(crate) fn new(connection: Arc<Connection>, blocking: Arc<Semaphore>) -> Self {
-        Self { connection, blocking }
+        Self { origin: Origin::Connection(connection), blocking }
     }
 
-    /// Who called: the other end of the connection.
+    pub(crate) fn in_process(work: Arc<Work>, blocking: Arc<Semaphore>) -> Self {
+        Self { origin: Origin::InProcess(work), blocking }
+    }
+
+    /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
+    /// socket. A call in process has a peer that prints as `in process`.
     pub fn peer(&self) -> &Peer {
-        self.connection.peer()
+        match &self.origin {
+            Origin::Connection(connection) => connection.peer(),
+            Origin::InProcess(work) => work.peer(),
+        }
     }
 
     /// The address of this side that the peer is connected to.
     pub fn local(&self) -> &Address {
-        self.connection.local()
+        match &self.origin {
+            Origin::Connection(connection) => connection.local(),
+            Origin::InProcess(work) => work.local(),
+        }
     }
 
-    /// Ends when nothing can be answered any more: the peer is gone, or the server is.
+    /// Ends when nothing can be answered any more: the peer is gone, or the server is; in process, when the caller has
+    /// given up.
     ///
     /// The method itself is dropped then; this tells work that it has spawned.
     pub async fn cancelled(&self) {
-        self.connection.gone().cancelled().await;
+        self.gone().cancelled().await;
     }
 
     /// Whether nothing can be answered any more.
     pub fn is_cancelled(&self) -> bool {
-        self.connection.gone().is_cancelled()
+        self.gone().is_cancelled()
     }
 
     /// A client of whoever called, over the same connection (W14).
     ///
-    /// It does not keep the connection open. A peer that serves nothing answers with a fault.
+    /// It does not keep the connection open. A peer that serves nothing answers with a fault; a caller in process serves
+    /// nothing, and calling it is [`CallError::Closed`](crate::CallError::Closed).
     pub fn client(&self) -> Client {
-        Client::borrowed(&self.connection)
+        Client::borrowed(match &self.origin {
+            Origin::Connection(connection) => connection,
+            Origin::InProcess(work) => work.nobody(),
+        })
+    }
+
+    fn gone(&self) -> &CancellationToken {
+        match &self.origin {
+            Origin::Connection(connection) => connection.gone(),
+            Origin::InProcess(work) => work.gone(),
+        }
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {
-        self.connection.tasks()
+        match &self.origin {
+            Origin::Connection(connection) => connection.tasks(),
+            Origin::InProcess(work) => work.tasks(),
+        }
     }
 
     pub(crate) fn blocking(&self) -> &Arc<Semaphore> {

@@ -238,6 +238,9 @@ pub enum CloseReason {
     /// The peer sends faster than its requests can be run, or does not take its answers.
     #[error("the peer is over its limits: {0}")]
     Overloaded(&'static str),
+    /// There never was one: it was called in process, and nobody serves on that side.
+    #[error("whoever calls in process serves no methods")]
+    InProcess,
 }
 
 /// There is no connection, and the call was not sent.
@@ -263,6 +266,9 @@ impl NotConnected {
 impl fmt::Display for NotConnected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, reason, tries } = self;
+        if *tries == 0 {
+            return write!(f, "`{method}` was not sent: {reason}");
+        }
         write!(f, "`{method}` was not sent, no connection after {tries} tries: {reason}")
     }
 }

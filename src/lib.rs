@@ -113,7 +113,7 @@
 //!     async fn whoami(&self, ctx: &Context) -> String;
 //!     /// Runs on a thread for blocking work.
 //!     #[msgrpc(blocking)]
-//!     fn checksum(&self, path: String) -> u32;
+//!     fn checksum(&self, path: std::borrow::Cow<'_, str>) -> u32;
 //! }
 //!
 //! assert_eq!(FILES.methods()[0].name(), "files.write");
@@ -127,7 +127,8 @@
 //!
 //! A [`Server`] is built from services and addresses. [`run_until`](Server::run_until) binds and serves until its
 //! argument is ready. Then it accepts nothing more, answers what is at work for up to
-//! [`shutdown_grace`](Server::shutdown_grace), and closes.
+//! [`shutdown_grace`](Server::shutdown_grace), and closes. A blocking method that is still at work then cannot be
+//! stopped; it is left behind.
 //!
 //! ```no_run
 //! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
@@ -140,7 +141,7 @@
 //!     .listen("tcp://127.0.0.1:8000")
 //!     .run_until(tokio::signal::ctrl_c())
 //!     .await?;
-//! println!("{} tasks were cut off", stopped.aborted);
+//! println!("{} requests were cut off", stopped.aborted);
 //! # Ok(()) }
 //! ```
 //!
@@ -327,9 +328,11 @@
 //!
 //! # Addresses and transports
 //!
-//! `tcp://host:port` and `memory://name` are there; an [`Address`] of another scheme is parsed, and using it says that it
-//! comes later. A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
-//! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`].
+//! `tcp://host:port`, `unix:///path`, `unix:@name` and `memory://name` are there; an [`Address`] of another scheme is
+//! parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
+//! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
+//! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a
+//! service of the same program without any connection.
 //!
 //! # Coming from tarpc
 //!
@@ -414,11 +417,18 @@ mod connection;
 mod context;
 mod descriptor;
 mod error;
+mod in_process;
 mod router;
+mod running;
 mod server;
 mod service;
 mod stub;
 mod travel;
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[doc(hidden)]
 pub mod __private;
@@ -438,5 +448,6 @@ pub use error::{
     CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NotConnected, TimedOut,
     TooLarge,
 };
+pub use in_process::{InProcess, in_process};
 pub use server::{BoundServer, ServeError, Server, Stopped};
 pub use service::{Outcome, OutcomeFuture, Request, Service};

@@ -8,9 +8,12 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 
 use msgrpc_core::value::{self, EncodeError, Style};
-use msgrpc_core::{Fault, FaultCode, OwnedInvocation, Payload, encode_error, printable};
+use msgrpc_core::{
+    Fault, FaultCode, FaultFormat, OwnedInvocation, Payload, encode_error, printable,
+};
 use serde::{Deserialize, Serialize};
 
+use crate::caller::Outgoing;
 use crate::context::Context;
 use crate::descriptor::ServiceDescriptor;
 
@@ -58,23 +61,41 @@ pub trait Service: Send + Sync + 'static {
 /// One request or notification, with its frame: arguments stay encoded until they are asked for.
 #[derive(Debug)]
 pub struct Request {
-    invocation: OwnedInvocation,
+    invocation: Invocation,
     context: Context,
+}
+
+#[derive(Debug)]
+enum Invocation {
+    /// With its frame.
+    Wire(OwnedInvocation),
+    /// As its caller made it.
+    InProcess { call: Outgoing, is_notification: bool },
 }
 
 impl Request {
     pub(crate) fn new(invocation: OwnedInvocation, context: Context) -> Self {
-        Self { invocation, context }
+        Self { invocation: Invocation::Wire(invocation), context }
+    }
+
+    pub(crate) fn in_process(call: Outgoing, is_notification: bool, context: Context) -> Self {
+        Self { invocation: Invocation::InProcess { call, is_notification }, context }
     }
 
     /// The method's name on the wire.
     pub fn method(&self) -> &str {
-        self.invocation.method()
+        match &self.invocation {
+            Invocation::Wire(invocation) => invocation.method(),
+            Invocation::InProcess { call, .. } => &call.method,
+        }
     }
 
     /// The arguments: one encoded MessagePack array, or nil for none (W3).
     pub fn params(&self) -> &[u8] {
-        self.invocation.params()
+        match &self.invocation {
+            Invocation::Wire(invocation) => invocation.params(),
+            Invocation::InProcess { call, .. } => &call.params,
+        }
     }
 
     /// All arguments at once: as a tuple, a list, or a [`Value`](crate::Value).
@@ -91,7 +112,10 @@ impl Request {
 
     /// Whether it is a notification: whatever its outcome, nothing is sent back (W12).
     pub fn is_notification(&self) -> bool {
-        self.invocation.msgid().is_none()
+        match &self.invocation {
+            Invocation::Wire(invocation) => invocation.msgid().is_none(),
+            Invocation::InProcess { is_notification, .. } => *is_notification,
+        }
     }
 
     /// Who asks, and until when the answer is wanted.
@@ -107,6 +131,9 @@ impl Request {
 
 /// What came of a request: encoded already.
 pub struct Outcome(pub(crate) Encoded);
+
+/// The encoding of nil.
+const NIL: u8 = 0xc0;
 
 pub(crate) enum Encoded {
     Result(Payload),
@@ -143,6 +170,17 @@ impl Outcome {
     /// The outcome of a notification.
     pub fn nothing() -> Self {
         Self(Encoded::Nothing)
+    }
+
+    /// What goes back: the encoded result or the encoded error.
+    pub(crate) fn encoded(self, faults: FaultFormat) -> Result<Payload, Payload> {
+        match self.0 {
+            Encoded::Result(result) => Ok(result),
+            Encoded::Error(error) => Err(error),
+            Encoded::Fault(fault) => Err(fault.encode(faults)),
+            // A notification's method that was called as a request.
+            Encoded::Nothing => Ok(Payload::copy(&[NIL])),
+        }
     }
 }
 

@@ -23,15 +23,31 @@ use crate::service::{Outcome, Request};
 )]
 pub trait Argument<'de>: Sized {
     /// Decodes a `T`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::take`].
     fn take(arguments: &mut Arguments<'de>) -> Result<Self, Fault>;
 
     /// Decodes an `Option<T>`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::take`].
     fn take_option(arguments: &mut Arguments<'de>) -> Result<Option<Self>, Fault>;
 
     /// Decodes a `Vec<T>`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::take`].
     fn take_list(arguments: &mut Arguments<'de>) -> Result<Vec<Self>, Fault>;
 
     /// Decodes an `Option<Vec<T>>`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::take`].
     fn take_option_list(arguments: &mut Arguments<'de>) -> Result<Option<Vec<Self>>, Fault>;
 
     /// Encodes a `&T`.
@@ -140,6 +156,7 @@ pub trait CallContext {
     fn of(request: &Request) -> &Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl CallContext for Context {
     #[inline]
     fn of(request: &Request) -> &Self {

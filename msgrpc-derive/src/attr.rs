@@ -128,7 +128,7 @@ pub(crate) fn is_ours(path: &Path) -> bool {
 }
 
 /// Our attributes inside of a `#[cfg_attr(…)]`.
-pub(crate) fn conditional_keys(attr: &Attribute) -> Vec<Meta> {
+fn conditional_keys(attr: &Attribute) -> Vec<Meta> {
     let parts = conditional_parts(attr).unwrap_or_default();
     parts.into_iter().skip(1).filter(|meta| is_ours(meta.path())).collect()
 }
@@ -200,10 +200,10 @@ impl Parse for Key {
         let name = input.call(Ident::parse_any)?;
         if input.peek(Token![=]) {
             let equals: Token![=] = input.parse()?;
-            let value = input.parse().map_err(|_| {
+            let Ok(value) = input.parse() else {
                 let message = format!("there is nothing behind the `=`: write `{name} = \"…\"`");
-                syn::Error::new_spanned(equals, message)
-            })?;
+                return Err(syn::Error::new_spanned(equals, message));
+            };
             return Ok(Self { name, value: Some(value) });
         }
         if input.is_empty() || input.peek(Token![,]) {

@@ -8,6 +8,8 @@ use std::{future::Future, io, net::SocketAddr, time::Duration};
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{sleep, timeout};
 
+#[cfg(unix)]
+use crate::unix;
 use crate::{Address, Attempt, ConnectError, DialOptions, Stream, memory, tcp};
 
 /// Connects to `address`.
@@ -38,9 +40,9 @@ pub async fn dial(address: &Address, options: &DialOptions) -> Result<Stream, Co
     match address {
         Address::Tcp(host) => tcp::dial(address, host, options).await,
         Address::Memory(name) => memory::dial(address, name, options).await,
-        Address::Tls(_) | Address::Unix(_) | Address::Udp(_) | Address::Multicast(_) => {
-            Err(ConnectError::Unsupported { address: address.clone() })
-        }
+        #[cfg(unix)]
+        Address::Unix(unix) => unix::dial(address, unix, options).await,
+        _ => Err(ConnectError::Unsupported { address: address.clone() }),
     }
 }
 

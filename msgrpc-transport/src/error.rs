@@ -42,13 +42,21 @@ pub enum ConnectError {
         /// Each address tried so far; those without an error had not answered.
         attempts: Vec<Attempt>,
     },
+    /// The system refused; for addresses that are no internet addresses.
+    #[error("could not connect to {address}: {}", no_connection(source))]
+    Io {
+        /// Where to.
+        address: Address,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Nobody in this process listens on the name.
     #[error("could not connect to {address}: nobody listens there. Is the server running?")]
     Refused {
         /// Where to.
         address: Address,
     },
-    /// This version has no such transport yet.
+    /// This version, or this system, has no such transport.
     #[error("could not connect to {address}: {}", unsupported(address))]
     Unsupported {
         /// Where to.
@@ -153,7 +161,13 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
-    /// This version has no such transport yet.
+    /// Something that is not a socket is at the path of a Unix socket; it is left alone.
+    #[error("cannot listen on {address}: something else is there already, which is not a socket")]
+    NotASocket {
+        /// Where.
+        address: Address,
+    },
+    /// This version, or this system, has no such transport.
     #[error("cannot listen on {address}: {}", unsupported(address))]
     Unsupported {
         /// Where.
@@ -188,14 +202,41 @@ fn hint(attempts: &[Attempt]) -> &'static str {
 fn delay(address: &Address, attempts: &[Attempt]) -> String {
     match address {
         _ if !attempts.is_empty() => Reasons(attempts).to_string(),
-        Address::Memory(_) => "the listener accepts no connections".to_owned(),
+        Address::Memory(_) | Address::Unix(_) => "the listener accepts no connections".to_owned(),
         _ => "the host name was not resolved".to_owned(),
+    }
+}
+
+/// Why there is no connection to a Unix socket.
+fn no_connection(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file. Is the server running?".to_owned(),
+        io::ErrorKind::ConnectionRefused => {
+            "connection refused: nobody listens there. Is the server running?".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "permission denied: this user may not write to the socket, or not enter its directory"
+                .to_owned()
+        }
+        _ if is_out_of_descriptors(error) => {
+            format!("{}; raise the limit of open files (ulimit -n)", reason(error))
+        }
+        _ => reason(error),
     }
 }
 
 fn refusal(address: &Address, error: &io::Error) -> String {
     let reason = reason(error);
     match error.kind() {
+        io::ErrorKind::AddrInUse if matches!(address, Address::Unix(_)) => {
+            format!("{reason}: another server listens there")
+        }
+        io::ErrorKind::NotFound if matches!(address, Address::Unix(_)) => {
+            "the directory does not exist".to_owned()
+        }
+        io::ErrorKind::PermissionDenied if matches!(address, Address::Unix(_)) => {
+            format!("{reason}: this user may not make the socket's file, or not replace it")
+        }
         io::ErrorKind::AddrInUse => {
             format!("{reason}: another process listens there; port 0 picks a free one")
         }
@@ -217,7 +258,10 @@ fn refusal(address: &Address, error: &io::Error) -> String {
 fn unsupported(address: &Address) -> String {
     let what = match address {
         Address::Tls(_) => "TLS is",
-        Address::Unix(_) => "unix sockets are",
+        Address::Unix(unix) => {
+            let what = if unix.path().is_some() { "unix sockets" } else { "abstract unix sockets" };
+            return format!("{what} are not supported on this system; use tcp:// or memory://");
+        }
         Address::Udp(_) => "UDP is",
         Address::Multicast(_) => "multicast is",
         Address::Tcp(_) | Address::Memory(_) => "this is",

@@ -8,7 +8,7 @@
 //! | wanted | there |
 //! |---|---|
 //! | text ⇄ address | [`Address`], [`AddressError`] |
-//! | a connected stream of bytes | [`Stream`], [`DirectWriter`], [`Peer`] |
+//! | a connected stream of bytes | [`Stream`], [`DirectWriter`], [`Peer`], [`Credentials`] |
 //! | connecting | [`dial()`], [`DialOptions`], [`ConnectError`] |
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
@@ -39,6 +39,7 @@ mod backoff;
 mod connect;
 mod dial;
 mod error;
+mod halves;
 mod listener;
 mod memory;
 mod options;
@@ -46,6 +47,8 @@ mod peer;
 mod resolve;
 mod stream;
 mod tcp;
+#[cfg(unix)]
+mod unix;
 
 pub use address::{
     Address, AddressError, AddressPart, HostPort, MemoryName, MulticastAddress, UnixAddress,
@@ -56,5 +59,5 @@ pub use error::{Attempt, BindError, ConnectError};
 pub use futures::future::BoxFuture;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
-pub use peer::Peer;
+pub use peer::{Credentials, Peer};
 pub use stream::{DirectWriter, Stream};

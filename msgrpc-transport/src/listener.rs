@@ -9,11 +9,14 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(unix)]
+use crate::unix;
 use crate::{Address, BindError, BoxFuture, ListenOptions, Stream, memory, tcp};
 
 /// A source of connected streams, whatever carries them.
 ///
-/// Dropping it stops listening and frees the address. Connections already accepted live on.
+/// Dropping it stops listening and frees the address: a Unix socket's file is removed if it is still the one that was
+/// made. Connections already accepted live on.
 pub struct Listener {
     kind: Kind,
     address: Address,
@@ -21,6 +24,8 @@ pub struct Listener {
 
 enum Kind {
     Tcp(tcp::Listening),
+    #[cfg(unix)]
+    Unix(unix::Listening),
     Memory(memory::Listening),
     Custom(Custom),
 }
@@ -30,6 +35,9 @@ impl Listener {
     ///
     /// A host name is looked up; the first of its addresses that can be had is taken. Port 0 takes any free port, which
     /// [`address`](Self::address) then tells.
+    ///
+    /// A Unix socket's file is made with the permissions that the process's umask leaves. A file left behind by a
+    /// server that is dead is replaced; anything else at the path is left alone and is an error.
     ///
     /// # Errors
     ///
@@ -48,9 +56,12 @@ impl Listener {
                 let listening = memory::Listening::bind(name, options)?;
                 Ok(Self { kind: Kind::Memory(listening), address: address.clone() })
             }
-            Address::Tls(_) | Address::Unix(_) | Address::Udp(_) | Address::Multicast(_) => {
-                Err(BindError::Unsupported { address: address.clone() })
+            #[cfg(unix)]
+            Address::Unix(unix) => {
+                let listening = unix::Listening::bind(address, unix, options).await?;
+                Ok(Self { kind: Kind::Unix(listening), address: address.clone() })
             }
+            _ => Err(BindError::Unsupported { address: address.clone() }),
         }
     }
 
@@ -75,6 +86,8 @@ impl Listener {
     pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
         match &mut self.kind {
             Kind::Tcp(listening) => listening.poll_accept(cx),
+            #[cfg(unix)]
+            Kind::Unix(listening) => listening.poll_accept(cx),
             Kind::Memory(listening) => listening.poll_accept(cx),
             Kind::Custom(custom) => custom.poll_accept(cx),
         }

@@ -12,13 +12,18 @@ use std::{
 };
 
 use bytes::BytesMut;
+#[cfg(unix)]
+use tokio::net::{UnixStream, unix};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, tcp::OwnedWriteHalf},
+    net::{TcpStream, tcp},
 };
 use tokio_util::io::poll_read_buf;
 
-use crate::{Address, HostPort, Peer, tcp};
+use crate::{
+    Address, HostPort, Peer,
+    halves::{Halves, Socket},
+};
 
 /// A connected stream of bytes.
 ///
@@ -41,7 +46,9 @@ pub struct Stream {
 }
 
 enum Kind {
-    Tcp(tcp::Halves),
+    Tcp(Halves<TcpStream>),
+    #[cfg(unix)]
+    Unix(Halves<UnixStream>),
     Boxed(Box<dyn Io>),
 }
 
@@ -63,7 +70,13 @@ impl Stream {
     pub(crate) fn tcp(socket: TcpStream, peer: SocketAddr) -> io::Result<Self> {
         socket.set_nodelay(true)?;
         let local = Address::Tcp(HostPort::from(socket.local_addr()?));
-        Ok(Self { kind: Kind::Tcp(tcp::Halves::new(socket)), peer: peer.into(), local })
+        Ok(Self { kind: Kind::Tcp(Halves::new(socket)), peer: peer.into(), local })
+    }
+
+    /// Takes a connected Unix socket.
+    #[cfg(unix)]
+    pub(crate) fn unix(socket: UnixStream, peer: Peer, local: Address) -> Self {
+        Self { kind: Kind::Unix(Halves::new(socket)), peer, local }
     }
 
     /// Reads into the spare capacity of `buffer`, which the caller has reserved, and returns how many bytes came.
@@ -81,6 +94,8 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match &mut self.kind {
             Kind::Tcp(halves) => halves.poll_read(cx, buffer),
+            #[cfg(unix)]
+            Kind::Unix(halves) => halves.poll_read(cx, buffer),
             Kind::Boxed(io) => poll_read_buf(Pin::new(io), cx, buffer),
         }
     }
@@ -97,6 +112,8 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match &mut self.kind {
             Kind::Tcp(halves) => halves.poll_write(cx, slices),
+            #[cfg(unix)]
+            Kind::Unix(halves) => halves.poll_write(cx, slices),
             Kind::Boxed(io) => Pin::new(io).poll_write_vectored(cx, slices),
         }
     }
@@ -109,6 +126,8 @@ impl Stream {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.kind {
             Kind::Tcp(_) => Poll::Ready(Ok(())),
+            #[cfg(unix)]
+            Kind::Unix(_) => Poll::Ready(Ok(())),
             Kind::Boxed(io) => Pin::new(io).poll_flush(cx),
         }
     }
@@ -123,6 +142,8 @@ impl Stream {
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.kind {
             Kind::Tcp(halves) => Poll::Ready(halves.shutdown()),
+            #[cfg(unix)]
+            Kind::Unix(halves) => Poll::Ready(halves.shutdown()),
             Kind::Boxed(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
@@ -131,12 +152,13 @@ impl Stream {
     ///
     /// `None` where reading and writing share a state machine: TLS, memory and custom streams.
     pub fn direct(&self) -> Option<DirectWriter> {
-        match &self.kind {
-            Kind::Tcp(halves) => {
-                Some(DirectWriter { kind: DirectKind::Tcp(Arc::clone(halves.writer())) })
-            }
-            Kind::Boxed(_) => None,
-        }
+        let kind = match &self.kind {
+            Kind::Tcp(halves) => DirectKind::Tcp(Arc::clone(halves.writer())),
+            #[cfg(unix)]
+            Kind::Unix(halves) => DirectKind::Unix(Arc::clone(halves.writer())),
+            Kind::Boxed(_) => return None,
+        };
+        Some(DirectWriter { kind })
     }
 
     /// Who is at the other end.
@@ -170,7 +192,9 @@ pub struct DirectWriter {
 
 #[derive(Clone, Debug)]
 enum DirectKind {
-    Tcp(Arc<OwnedWriteHalf>),
+    Tcp(Arc<tcp::OwnedWriteHalf>),
+    #[cfg(unix)]
+    Unix(Arc<unix::OwnedWriteHalf>),
 }
 
 impl DirectWriter {
@@ -183,7 +207,9 @@ impl DirectWriter {
     /// down or dropped. Others are those of the transport.
     pub fn try_write(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
         match &self.kind {
-            DirectKind::Tcp(half) => tcp::try_write(half, slices),
+            DirectKind::Tcp(half) => Socket::try_write((**half).as_ref(), slices),
+            #[cfg(unix)]
+            DirectKind::Unix(half) => Socket::try_write((**half).as_ref(), slices),
         }
     }
 }

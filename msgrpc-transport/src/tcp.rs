@@ -1,99 +1,49 @@
-//! TCP: connecting, listening, and the two halves of a socket.
+//! TCP: connecting and listening.
 //!
-//! Used by [`dial`](crate::dial()), [`Listener`](crate::Listener) and [`Stream`]. It never waits in a write that was
-//! asked to be immediate, and never asks the kernel for bytes that it has just said are not there.
+//! Used by [`dial`](crate::dial()), [`Listener`](crate::Listener) and [`Stream`]. It never buffers, and never gives up
+//! listening.
 
 use std::{
     io,
-    net::{Shutdown, SocketAddr},
-    pin::Pin,
-    sync::Arc,
+    net::SocketAddr,
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
 use socket2::SockRef;
 use tokio::net::{
     TcpListener, TcpSocket, TcpStream,
     tcp::{OwnedReadHalf, OwnedWriteHalf},
 };
-use tokio_util::io::poll_read_buf;
 
 use crate::{
     Address, BindError, ConnectError, DialOptions, HostPort, ListenOptions, Stream,
     backoff::AcceptBackoff,
     dial::{race, within},
+    halves::Socket,
     resolve::resolve,
 };
 
-/// A connected socket in two halves, so that others may write to it while one task reads.
-pub(crate) struct Halves {
-    read: OwnedReadHalf,
-    /// Shared with every [`DirectWriter`](crate::DirectWriter); they write, only we wait for it to be writable.
-    write: Arc<OwnedWriteHalf>,
-}
+impl Socket for TcpStream {
+    type Read = OwnedReadHalf;
+    type Write = OwnedWriteHalf;
 
-impl Halves {
-    pub(crate) fn new(socket: TcpStream) -> Self {
-        let (read, write) = socket.into_split();
-        Self { read, write: Arc::new(write) }
+    fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        self.into_split()
     }
 
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut BytesMut,
-    ) -> Poll<io::Result<usize>> {
-        // `AsyncRead` notes a short read as "nothing more there"; `try_read` would ask the kernel once more.
-        poll_read_buf(Pin::new(&mut self.read), cx, buffer)
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_write_ready(cx)
     }
 
-    pub(crate) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let socket: &TcpStream = (*self.write).as_ref();
-        loop {
-            ready!(socket.poll_write_ready(cx))?;
-            match try_write(&self.write, slices) {
-                // The buffer filled up since, perhaps by a direct writer; the next poll registers for the change.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
+    fn try_write(&self, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [slice] => self.try_write(slice),
+            _ => self.try_write_vectored(slices),
         }
     }
 
-    /// Closes the writing side of the socket itself: dropping our half would not while a clone of it exists.
-    pub(crate) fn shutdown(&self) -> io::Result<()> {
-        let socket: &TcpStream = (*self.write).as_ref();
-        match SockRef::from(socket).shutdown(Shutdown::Write) {
-            Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn writer(&self) -> &Arc<OwnedWriteHalf> {
-        &self.write
-    }
-}
-
-impl Drop for Halves {
-    fn drop(&mut self) {
-        // Without this a forgotten direct writer would keep the connection open, with nobody reading it. Only the
-        // writing side: the end goes out after the bytes already written, while closing the reading side makes the
-        // kernel answer what the peer sends with a reset, which discards them.
-        if let Err(error) = self.shutdown() {
-            tracing::debug!(%error, "could not shut a socket down");
-        }
-    }
-}
-
-/// Writes at once; one slice goes the shorter way through the kernel.
-pub(crate) fn try_write(half: &OwnedWriteHalf, slices: &[io::IoSlice<'_>]) -> io::Result<usize> {
-    match slices {
-        [slice] => half.try_write(slice),
-        _ => half.try_write_vectored(slices),
+    fn as_sock(&self) -> SockRef<'_> {
+        SockRef::from(self)
     }
 }
 

@@ -4,19 +4,17 @@
 //! fault. Notifications of one connection run one after another, in order of arrival (W15).
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
 use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation};
 
 use super::Connection;
 use crate::context::Context as CallContext;
 use crate::router::Router;
-use crate::service::{Outcome, OutcomeFuture, Request};
+use crate::running::{Running, Started};
+use crate::service::{Outcome, Request};
 
 /// What a connection serves.
 #[derive(Clone, Debug)]
@@ -24,6 +22,12 @@ pub(crate) struct Services {
     pub(crate) router: Arc<Router>,
     /// What handlers learn about the connection.
     pub(crate) context: CallContext,
+}
+
+impl Services {
+    fn start(&self, invocation: OwnedInvocation) -> Started {
+        Running::start(|| self.router.call(Request::new(invocation, self.context.clone())))
+    }
 }
 
 /// Starts the requests of one connection.
@@ -60,7 +64,7 @@ impl Dispatcher {
         } else {
             invocation
         };
-        let running = match Running::start(&self.services, invocation) {
+        let running = match self.services.start(invocation) {
             Started::Pending(running) => running,
             Started::Ready(outcome) => {
                 if msgid.is_none() {
@@ -108,7 +112,7 @@ async fn notifications(
         let next = if alive { lane.next() } else { lane.clear() };
         match next {
             Next::Run(invocation) => {
-                if let Started::Pending(pending) = Running::start(&services, invocation) {
+                if let Started::Pending(pending) = services.start(invocation) {
                     running = Some(pending);
                 }
             }
@@ -182,77 +186,6 @@ impl Lane {
     fn lock(&self) -> std::sync::MutexGuard<'_, LaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A handler that has begun.
-enum Started {
-    Ready(Outcome),
-    Pending(Running),
-}
-
-/// A handler's future; a panic in it, also while it is made or dropped, is a fault.
-struct Running(Option<OutcomeFuture>);
-
-impl Running {
-    /// Makes the future and polls it once. Whoever takes it over polls it again at once, with its own
-    /// waker.
-    fn start(services: &Services, invocation: OwnedInvocation) -> Started {
-        let started = catch_unwind(AssertUnwindSafe(|| {
-            let request = Request::new(invocation, services.context.clone());
-            let mut future = services.router.call(request);
-            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(outcome) => Ok(outcome),
-                Poll::Pending => Err(future),
-            }
-        }));
-        match started {
-            Ok(Ok(outcome)) => Started::Ready(outcome),
-            Ok(Err(future)) => Started::Pending(Self(Some(future))),
-            Err(panic) => Started::Ready(panicked(&*panic)),
-        }
-    }
-
-    /// Drops the future, which may panic as well.
-    fn discard(&mut self) {
-        let future = self.0.take();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            drop(panicked(&*panic));
-        }
-    }
-}
-
-impl Future for Running {
-    type Output = Outcome;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
-        let Some(future) = &mut self.0 else { return Poll::Pending };
-        let outcome = match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(outcome)) => outcome,
-            Err(panic) => panicked(&*panic),
-        };
-        self.discard();
-        Poll::Ready(outcome)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.0.is_some() {
-            self.discard();
-        }
-    }
-}
-
-/// What the peer learns of a panic: that there was one. Its message goes to the log.
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Outcome {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a value that is no text");
-    tracing::error!(panic = text, "a method panicked");
-    Fault::new(FaultCode::Internal, "internal error").into()
 }
 
 /// The fault for an outcome over the limit (W10).

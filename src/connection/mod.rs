@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::caller::Outgoing;
 use crate::error::CloseReason;
-use crate::service::{Encoded, Outcome};
+use crate::service::Outcome;
 
 pub(crate) use alarm::now;
 pub(crate) use dispatch::Services;
@@ -238,12 +238,7 @@ impl Connection {
     /// An outcome as it goes out.
     fn encode(&self, outcome: Outcome) -> Result<Payload, Payload> {
         let limit = self.limits.outbound_message_bytes;
-        let outcome = match outcome.0 {
-            Encoded::Result(result) => Ok(result),
-            Encoded::Error(error) => Err(error),
-            Encoded::Fault(fault) => Err(fault.encode(self.faults)),
-            Encoded::Nothing => Ok(Payload::copy(&[NIL])),
-        };
+        let outcome = outcome.encoded(self.faults);
         let (Ok(payload) | Err(payload)) = &outcome;
         if payload.len() > limit {
             return Err(dispatch::too_large(payload.len(), limit).encode(self.faults));
@@ -258,6 +253,11 @@ impl Connection {
         let mut state = self.lock();
         state.closing = state.closing.max(closing);
         self.wake_driver(state);
+    }
+
+    /// Refuses all calls from now on: there is nobody to call.
+    pub(crate) fn refuse(&self, reason: CloseReason) {
+        self.lock().closed = Some(Arc::new(reason));
     }
 
     /// Why it ended, if it has.
@@ -386,9 +386,6 @@ impl State {
         if turn { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
-
-/// The encoding of nil, the result of a notification's method that was called as a request.
-const NIL: u8 = 0xc0;
 
 /// Writes what the kernel takes at once. An error is left for the driver, which meets it again.
 fn write_some(direct: &DirectWriter, chunk: &Chunk) -> usize {

@@ -2,8 +2,7 @@
 
 use syn::TraitItem;
 
-use super::names::refuse_conditional;
-use crate::attr::conditional_keys;
+use crate::attr::is_ours;
 use crate::model::Service;
 use crate::report::Report;
 
@@ -57,6 +56,7 @@ pub(super) fn trait_has_methods_only(service: &Service, report: &mut Report) {
     }
 }
 
+/// The compiler has opened every `cfg_attr` on the trait itself.
 pub(super) fn trait_keys_are_in_the_attribute(service: &Service, report: &mut Report) {
     for attr in &service.item.attrs {
         if attr.path().is_ident("msgrpc") {
@@ -64,15 +64,11 @@ pub(super) fn trait_keys_are_in_the_attribute(service: &Service, report: &mut Re
                 attr,
                 "the keys of a service go into its attribute: write `#[msgrpc::service(…)]`",
             );
+        } else if is_ours(attr.path()) {
+            report.refuse(
+                attr,
+                "a trait becomes a service once: put all keys into one `#[msgrpc::service(…)]`",
+            );
         }
     }
-}
-
-pub(super) fn trait_keys_are_unconditional(service: &Service, report: &mut Report) {
-    service
-        .item
-        .attrs
-        .iter()
-        .flat_map(conditional_keys)
-        .for_each(|meta| refuse_conditional(&meta, report));
 }

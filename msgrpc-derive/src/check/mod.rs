@@ -40,7 +40,6 @@ const OF_TRAITS: &[fn(&Service, &mut Report)] = &[
     contract::trait_has_no_where_clause,
     contract::trait_has_methods_only,
     contract::trait_keys_are_in_the_attribute,
-    contract::trait_keys_are_unconditional,
 ];
 
 const OF_METHODS: &[fn(&Method, &mut Report)] = &[

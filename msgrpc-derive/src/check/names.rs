@@ -1,20 +1,15 @@
 //! Rules of a method's name and keys.
 
-use syn::Meta;
-
 use crate::model::{Clash, Method, Service};
 use crate::report::Report;
 
 pub(super) fn keys_are_unconditional(method: &Method, report: &mut Report) {
-    method.keys.conditional.iter().for_each(|meta| refuse_conditional(meta, report));
-}
-
-/// The message of this rule and of the one for traits.
-pub(super) fn refuse_conditional(meta: &Meta, report: &mut Report) {
-    report.refuse(
-        meta,
-        "keys cannot depend on `cfg_attr`: write it twice, each with its own `#[cfg(…)]`",
-    );
+    for meta in &method.keys.conditional {
+        report.refuse(
+            meta,
+            "keys cannot depend on `cfg_attr`: write the method twice, each with its own `#[cfg(…)]`",
+        );
+    }
 }
 
 pub(super) fn name_is_free(method: &Method, report: &mut Report) {

@@ -175,7 +175,6 @@ fn stand_in(service: &Service, method: &Method) -> Option<TokenStream> {
     let future = future(service, method);
     Some(quote! {
         #(#cfg)*
-        #[allow(clippy::all, clippy::pedantic, missing_docs)]
         #vis fn #name(&self, #(_: #types),*) -> #future {
             ::core::panic!()
         }

@@ -6,14 +6,18 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{FnArg, ItemTrait, Pat, PatWild, ReturnType, Token, TraitItem, TraitItemFn, parse_quote};
 
-use crate::attr::conditional_keys;
+use crate::attr::is_ours;
 use crate::model::Service;
 
 /// The trait, each `async fn` rewritten to `fn … -> impl Future<…> + Send`.
 pub(super) fn contract(service: &Service) -> TokenStream {
     let mut item = service.item.clone();
     bounds(&mut item);
-    item.attrs.retain(|attr| !attr.path().is_ident("msgrpc") && conditional_keys(attr).is_empty());
+    if !service.refused.is_empty() {
+        // So that a type such as `Vec<Self>`, which was refused, is not refused once more.
+        item.supertraits.push(parse_quote!(::core::marker::Sized));
+    }
+    item.attrs.retain(|attr| !is_ours(attr.path()));
     for member in &mut item.items {
         if let TraitItem::Fn(function) = member {
             accepted(function);

@@ -6,7 +6,9 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::{impl_attrs, method_constant, private, private_at, silenced, span_of, style};
+use super::{
+    decoded_type, impl_attrs, method_constant, private, private_at, silenced, span_of, style,
+};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
 use crate::types::{option_of, referent};
@@ -184,17 +186,19 @@ fn take(service: &Service, param: &Param) -> TokenStream {
     let span = span_of(&param.ty);
     let private = private_at(service, span);
     let inner = option_of(&param.ty).unwrap_or(&param.ty);
-    let ty = match &param.passing {
-        Passing::Whole => quote!(#inner),
-        Passing::Lent(ty) | Passing::Slice(ty) => quote!(#ty),
-        Passing::Cow(ty) => quote_spanned!(span=> #private::BorrowedCow<'_, #ty>),
+    let (ty, take) = match (&param.passing, param.in_option) {
+        (Passing::Whole, false) => (inner, "take"),
+        (Passing::Whole, true) => (inner, "take_option"),
+        (Passing::Lent(ty), false) => (ty, "take"),
+        (Passing::Lent(ty), true) => (ty, "take_option"),
+        (Passing::Slice(ty), false) => (ty, "take_list"),
+        (Passing::Slice(ty), true) => (ty, "take_option_list"),
+        (Passing::Cow(_), _) => {
+            let ty = decoded_type(param, &private);
+            return quote_spanned!(span=> #private::Arguments::take::<#ty>(arguments)?);
+        }
     };
-    let take = match (&param.passing, param.in_option) {
-        (Passing::Slice(_), false) => quote_spanned!(span=> take_list),
-        (Passing::Slice(_), true) => quote_spanned!(span=> take_option_list),
-        (_, false) => quote_spanned!(span=> take),
-        (_, true) => quote_spanned!(span=> take_option),
-    };
+    let take = Ident::new(take, span);
     quote_spanned!(span=> <#ty as #private::Argument<'_>>::#take(arguments)?)
 }
 
@@ -220,10 +224,8 @@ fn lend(slot: &Ident, param: &Param) -> TokenStream {
         (Passing::Lent(_) | Passing::Slice(_), false) => quote!(&#slot),
         (Passing::Lent(_), true) => quote!(::core::option::Option::as_ref(&#slot)),
         (Passing::Slice(_), true) => quote!(::core::option::Option::as_deref(&#slot)),
-        (Passing::Cow(_), false) => quote!(::core::convert::Into::into(#slot)),
-        (Passing::Cow(_), true) => {
-            quote!(::core::option::Option::map(#slot, ::core::convert::Into::into))
-        }
+        (Passing::Cow(_), false) => quote!(#slot.0),
+        (Passing::Cow(_), true) => quote!(::core::option::Option::map(#slot, |cow| cow.0)),
     }
 }
 

@@ -252,7 +252,7 @@ const METHODS: &[(&str, &str)] = &[
     ),
     (
         "#[cfg_attr(x, msgrpc(blocking))] fn a(&self);",
-        "keys cannot depend on `cfg_attr`: write it twice, each with its own `#[cfg(…)]`",
+        "keys cannot depend on `cfg_attr`: write the method twice, each with its own `#[cfg(…)]`",
     ),
     ("type A;", "a service has no associated types: write concrete types in the methods"),
     (
@@ -288,6 +288,10 @@ const TRAITS: &[(&str, &str)] = &[
     (
         "#[msgrpc(compact)] trait Foo {}",
         "the keys of a service go into its attribute: write `#[msgrpc::service(…)]`",
+    ),
+    (
+        "#[msgrpc::service(compact)] trait Foo {}",
+        "a trait becomes a service once: put all keys into one `#[msgrpc::service(…)]`",
     ),
     ("struct Foo;", "this goes on a trait: write `#[msgrpc::service] trait Name { … }`"),
 ];

@@ -1,4 +1,4 @@
-//! Keys of the trait that depend on a `cfg_attr`.
+//! The attribute twice, once in a `cfg_attr`.
 
 #[msgrpc::service]
 #[cfg_attr(all(), msgrpc::service(compact))]
