@@ -1,5 +1,6 @@
 //! A calculator over TCP: the trait, the server and the client of the README, in one process.
 #![expect(clippy::print_stdout, reason = "an example speaks to its user")]
+#![expect(clippy::exhaustive_structs, reason = "a program, not a library")]
 
 use msgrpc::{CallError, Server};
 use serde::{Deserialize, Serialize};

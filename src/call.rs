@@ -70,7 +70,7 @@ impl<C: Caller, F> Step<C, F> {
     /// Starts what was prepared, with `start`.
     fn advance(
         &mut self,
-        method: &Cow<'static, str>,
+        method: impl FnOnce() -> Cow<'static, str>,
         start: impl FnOnce(C, Outgoing) -> F,
     ) -> Result<Option<&mut F>, EncodeFailed> {
         if let Self::Prepared { .. } = self {
@@ -78,8 +78,11 @@ impl<C: Caller, F> Step<C, F> {
             else {
                 return Ok(None);
             };
-            let params = params.map_err(|error| EncodeFailed::new(method.clone(), error))?;
-            *self = Self::Started(start(caller, Outgoing::new(method.clone(), params, timeout)));
+            let call = match params {
+                Ok(params) => Outgoing::new(method(), params, timeout),
+                Err(error) => return Err(EncodeFailed::new(method(), error)),
+            };
+            *self = Self::Started(start(caller, call));
         }
         match self {
             Self::Started(future) => Ok(Some(future)),
@@ -126,7 +129,7 @@ impl<T: DeserializeOwned, E: DeserializeOwned, C: Caller> Future for Call<T, E, 
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let exchange = match this.step.advance(&this.method, C::call) {
+        let exchange = match this.step.advance(|| this.method.clone(), C::call) {
             Ok(Some(exchange)) => exchange,
             Ok(None) => return Poll::Pending,
             Err(error) => return Poll::Ready(Err(CallError::Encode(error))),
@@ -195,7 +198,7 @@ impl<C: Caller> Future for Notify<C> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let posting = match this.step.advance(&this.method, C::notify) {
+        let posting = match this.step.advance(|| this.method.clone(), C::notify) {
             Ok(Some(posting)) => posting,
             Ok(None) => return Poll::Pending,
             Err(error) => return Poll::Ready(Err(CallError::Encode(error))),

@@ -322,23 +322,13 @@ impl Exchange {
     /// Queues the call when its turn has come.
     fn poll_send(&mut self, cx: &Context<'_>) -> Poll<Result<MsgId, CallError>> {
         let connection = self.client.connection();
-        let mut ticket = match self.step {
-            Step::Waiting(ticket) => Some(ticket),
-            _ => {
-                let limit = connection.limits().outbound_message_bytes;
-                let bytes = self.call.params.len() + self.call.method.len();
-                if bytes > limit {
-                    let method = self.call.method.clone();
-                    return Poll::Ready(Err(CallError::TooLarge(TooLarge {
-                        method,
-                        bytes,
-                        limit,
-                    })));
-                }
-                self.deadline = self.timeout.and_then(|timeout| Deadline::after(now(), timeout));
-                None
-            }
-        };
+        let mut ticket = None;
+        if let Step::Waiting(place) = self.step {
+            ticket = Some(place);
+        } else {
+            check_size(connection.limits(), &self.call)?;
+            self.deadline = self.timeout.and_then(|timeout| Deadline::after(now(), timeout));
+        }
         let polled = connection.poll_call(&self.call, &mut ticket, self.deadline, cx.waker());
         // From here on the drop of this future knows what to give back.
         self.step = ticket.map_or(Step::Prepared, Step::Waiting);
@@ -367,6 +357,16 @@ impl Exchange {
             sent,
         })
     }
+}
+
+/// Refuses what is larger than may be sent.
+fn check_size(limits: &Limits, message: &Outgoing) -> Result<(), CallError> {
+    let limit = limits.outbound_message_bytes;
+    let bytes = message.params.len() + message.method.len();
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(CallError::TooLarge(TooLarge { method: message.method.clone(), bytes, limit }))
 }
 
 fn closed(client: &Client, call: &Outgoing, reason: Arc<CloseReason>, sent: bool) -> CallError {
@@ -427,12 +427,7 @@ impl Future for Posting {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { client, notification, ticket } = &mut *self;
-        let limit = client.connection().limits().outbound_message_bytes;
-        let bytes = notification.params.len() + notification.method.len();
-        if bytes > limit {
-            let method = notification.method.clone();
-            return Poll::Ready(Err(CallError::TooLarge(TooLarge { method, bytes, limit })));
-        }
+        check_size(client.connection().limits(), notification)?;
         let queued = ready!(client.connection().poll_notify(notification, ticket, cx.waker()));
         Poll::Ready(queued.map_err(|reason| closed(client, notification, reason, false)))
     }

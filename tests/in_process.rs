@@ -44,7 +44,7 @@ pub trait Lab {
 /// An error of a method's own.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("broken")]
-pub struct Broken;
+pub struct Broken {}
 
 #[derive(Clone, Default)]
 struct Bench {
@@ -69,14 +69,14 @@ impl Lab for Bench {
     }
 
     async fn fail(&self) -> Result<(), Broken> {
-        Err(Broken)
+        Err(Broken {})
     }
 
     async fn panic(&self, late: bool) {
         if late {
             tokio::task::yield_now().await;
         }
-        panic!("on purpose");
+        std::panic::panic_any("on purpose");
     }
 
     async fn hang(&self, ctx: &Context) {
@@ -86,7 +86,7 @@ impl Lab for Bench {
             ctx.cancelled().await;
             cancelled.notify_one();
         });
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn length(&self, text: &str, more: Option<&[u8]>) -> usize {
@@ -124,11 +124,11 @@ impl Lab for Bench {
         if gated {
             self.gate.notified().await;
         }
-        self.noted.lock().unwrap().push(number);
+        self.noted.lock().expect("no test panics with it").push(number);
     }
 
     async fn noted(&self) -> Vec<usize> {
-        self.noted.lock().unwrap().clone()
+        self.noted.lock().expect("no test panics with it").clone()
     }
 }
 
@@ -142,7 +142,7 @@ fn lab() -> (LabClient<InProcess>, Bench, InProcess) {
 async fn calls_of_every_kind_are_answered() {
     let (lab, ..) = lab();
     assert_eq!(lab.add(2, 3).await.unwrap(), 5);
-    assert!(matches!(lab.fail().await, Err(CallError::Method(Broken))));
+    assert!(matches!(lab.fail().await, Err(CallError::Method(Broken {}))));
     assert_eq!(lab.length("four", None).await.unwrap(), 4);
     assert_eq!(lab.length("four", Some(&[1, 2])).await.unwrap(), 6);
     assert_eq!(lab.checksum(&[1, 2, 3]).await.unwrap(), 6);

@@ -25,6 +25,7 @@ pub trait Calculator {
 /// An error of a method's own.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("division by zero")]
+#[non_exhaustive]
 pub struct DivideByZero;
 
 struct Calc;

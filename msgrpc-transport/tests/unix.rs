@@ -38,7 +38,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        fs::remove_dir_all(&self.0).ok();
+        drop(fs::remove_dir_all(&self.0));
     }
 }
 
@@ -81,7 +81,7 @@ async fn talk(address: &Address) {
     let question = vec![7; 300_000];
     let asking = async {
         write_all(&mut client, &question).await;
-        poll_fn(|cx| client.poll_shutdown(cx)).await.unwrap();
+        poll_fn(|cx| client.poll_shutdown(cx)).await.expect("the peer lives");
         poll_fn(|cx| client.poll_shutdown(cx)).await.expect("closing twice is fine");
         read_to_end(&mut client).await
     };

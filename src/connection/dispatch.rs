@@ -75,14 +75,12 @@ impl Dispatcher {
         };
         let connection = Arc::clone(&self.connection);
         connection.at_work.fetch_add(1, Ordering::Relaxed);
-        match msgid {
-            Some(msgid) => self.connection.tasks.spawn(request(connection, msgid, running)),
-            None => {
-                let lane = Arc::clone(&self.lane);
-                let services = self.services.clone();
-                self.connection.tasks.spawn(notifications(connection, services, lane, running))
-            }
-        };
+        if let Some(msgid) = msgid {
+            self.connection.tasks.spawn(request(connection, msgid, running));
+        } else {
+            let (services, lane) = (self.services.clone(), Arc::clone(&self.lane));
+            self.connection.tasks.spawn(notifications(connection, services, lane, running));
+        }
         Poll::Pending
     }
 }
@@ -168,13 +166,11 @@ impl Lane {
 
     fn next(&self) -> Next {
         let mut state = self.lock();
-        match state.waiting.pop_front() {
-            Some(invocation) => Next::Run(invocation),
-            None => {
-                state.busy = false;
-                Next::Dropped(0)
-            }
+        if let Some(invocation) = state.waiting.pop_front() {
+            return Next::Run(invocation);
         }
+        state.busy = false;
+        Next::Dropped(0)
     }
 
     /// The connection is gone: nothing runs any more.

@@ -155,7 +155,7 @@ impl Connection {
         let mut state = self.lock();
         if state.poll_turn(call, ticket, deadline, waker)?.is_pending() {
             if state.is_late() {
-                self.wake_driver(state);
+                wake_driver(state);
             }
             return Poll::Pending;
         }
@@ -193,33 +193,29 @@ impl Connection {
         let Some(parked) = state.outbound.slot(msgid) else {
             return Poll::Ready(Settled::Closed { sent: true });
         };
-        match parked.settled.take() {
-            Some(settled) => {
-                state.outbound.release_slot(msgid);
-                Poll::Ready(settled)
-            }
-            None => {
-                match &mut parked.waker {
-                    Some(parked) => parked.clone_from(waker),
-                    none => *none = Some(waker.clone()),
-                }
-                Poll::Pending
-            }
+        if let Some(settled) = parked.settled.take() {
+            state.outbound.release_slot(msgid);
+            return Poll::Ready(settled);
         }
+        match &mut parked.waker {
+            Some(parked) => parked.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        Poll::Pending
     }
 
     /// The future of a call is gone.
     pub(crate) fn forget(&self, msgid: MsgId, now: Instant) {
         let mut state = self.lock();
         state.outbound.forget(msgid, now);
-        self.wake(state);
+        wake_next(state);
     }
 
     /// The future of a call that waited for its turn is gone, or is over its deadline.
     pub(crate) fn leave(&self, ticket: Ticket) {
         let mut state = self.lock();
         state.outbound.leave(ticket);
-        self.wake(state);
+        wake_next(state);
     }
 
     // For handlers.
@@ -232,7 +228,7 @@ impl Connection {
         if let Some((msgid, outcome)) = &answer {
             state.outbound.reply(*msgid, outcome.as_ref());
         }
-        self.wake_driver(state);
+        wake_driver(state);
     }
 
     /// An outcome as it goes out.
@@ -252,7 +248,7 @@ impl Connection {
     pub(crate) fn close(&self, closing: Closing) {
         let mut state = self.lock();
         state.closing = state.closing.max(closing);
-        self.wake_driver(state);
+        wake_driver(state);
     }
 
     /// Refuses all calls from now on: there is nobody to call.
@@ -304,7 +300,7 @@ impl Connection {
     /// Sends what was queued: `alone`, at once and by this task; otherwise by the driver.
     fn send(&self, mut state: MutexGuard<'_, State>, alone: bool) {
         let direct = self.direct.as_ref().filter(|_| alone && !state.writing && !state.gathering);
-        let Some(direct) = direct else { return self.wake_driver(state) };
+        let Some(direct) = direct else { return wake_driver(state) };
         let mut chunk = Chunk::default();
         state.outbound.poll_output(&mut chunk);
         state.writing = true;
@@ -316,27 +312,8 @@ impl Connection {
         state.outbound.handle_written(written);
         state.outbound.put_back(&mut chunk);
         if state.needs_driver() {
-            self.wake_driver(state);
+            wake_driver(state);
         }
-    }
-
-    /// Wakes the driver, unless it is about to run.
-    fn wake_driver(&self, mut state: MutexGuard<'_, State>) {
-        if !state.scheduled
-            && let Some(driver) = state.driver.clone()
-        {
-            state.scheduled = true;
-            drop(state);
-            driver.wake();
-        }
-    }
-
-    /// Wakes those whose turn has come.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
-        let mut woken = Vec::new();
-        state.outbound.poll_woken(&mut woken);
-        drop(state);
-        woken.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -385,6 +362,25 @@ impl State {
         };
         if turn { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
+}
+
+/// Wakes the driver, unless it is about to run.
+fn wake_driver(mut state: MutexGuard<'_, State>) {
+    if !state.scheduled
+        && let Some(driver) = state.driver.clone()
+    {
+        state.scheduled = true;
+        drop(state);
+        driver.wake();
+    }
+}
+
+/// Wakes those whose turn has come.
+fn wake_next(mut state: MutexGuard<'_, State>) {
+    let mut woken = Vec::new();
+    state.outbound.poll_woken(&mut woken);
+    drop(state);
+    woken.into_iter().for_each(Waker::wake);
 }
 
 /// Writes what the kernel takes at once. An error is left for the driver, which meets it again.

@@ -42,9 +42,7 @@ pub(crate) fn time(process: Pid) -> Result<Duration> {
 fn first_of(allowed: &CpuSet) -> Result<CpuSet> {
     let mut first = CpuSet::new();
     let is_allowed = |&cpu: &usize| allowed.is_set(cpu).unwrap_or(false);
-    let cpu = (0..CpuSet::count())
-        .find(is_allowed)
-        .context("no CPU is allowed")?;
+    let cpu = (0..CpuSet::count()).find(is_allowed).context("no CPU is allowed")?;
     first.set(cpu)?;
     Ok(first)
 }

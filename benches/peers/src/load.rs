@@ -75,10 +75,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(shape: Shape) -> Result<Self> {
-        let latency = shape
-            .is_alone()
-            .then(|| Histogram::new_with_max(LONGEST, 3))
-            .transpose()?;
+        let latency = shape.is_alone().then(|| Histogram::new_with_max(LONGEST, 3)).transpose()?;
         Ok(Self { calls: 0, latency })
     }
 

@@ -24,11 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn compare(options: &Options, setting: Setting) -> Result<Figures> {
     let _affinity = Affinity::set(setting.cpu)?;
     let start = |peer| Server::start(peer, setting);
-    let servers = options
-        .peers()
-        .into_iter()
-        .map(start)
-        .collect::<Result<Vec<_>>>()?;
+    let servers = options.peers().into_iter().map(start).collect::<Result<Vec<_>>>()?;
     let names = servers.iter().map(|server| server.peer.name).collect();
     let mut figures = Figures::new(setting, names, options.shapes());
 
@@ -50,11 +46,7 @@ pub(crate) fn compare(options: &Options, setting: Setting) -> Result<Figures> {
 /// Measures one peer under one load. Each measurement has a client runtime of its own.
 fn measure(options: &Options, setting: Setting, server: &Server, shape: Shape) -> Result<Sample> {
     let phase = Arc::new(Phase::default());
-    let load = Load {
-        address: server.address.clone(),
-        shape,
-        phase: phase.clone(),
-    };
+    let load = Load { address: server.address.clone(), shape, phase: phase.clone() };
     let runtime = setting.runtime.build()?;
     let sample = runtime.block_on(async {
         let limit = options.warm_up() + options.window() + PATIENCE;
@@ -85,27 +77,15 @@ struct Reading {
 impl Reading {
     fn take(server: Pid) -> Result<Self> {
         let client = cpu::time(Pid::this())?;
-        Ok(Self {
-            time: Instant::now(),
-            client,
-            server: cpu::time(server)?,
-        })
+        Ok(Self { time: Instant::now(), client, server: cpu::time(server)? })
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "fewer than 2^52 calls and nanoseconds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 calls and nanoseconds")]
 fn sample(tally: &Tally, before: &Reading, after: &Reading) -> Sample {
     let calls = tally.calls as f64;
     let micros_each = |spent: Duration| spent.as_secs_f64() * 1e6 / calls;
-    let quantile = |q| {
-        tally
-            .latency
-            .as_ref()
-            .map(|l| l.value_at_quantile(q) as f64 / 1e3)
-    };
+    let quantile = |q| tally.latency.as_ref().map(|l| l.value_at_quantile(q) as f64 / 1e3);
     Sample {
         rate: calls / (after.time - before.time).as_secs_f64(),
         client: micros_each(after.client.saturating_sub(before.client)),

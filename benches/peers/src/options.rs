@@ -101,55 +101,27 @@ pub(crate) struct Setting {
 impl Options {
     /// Every combination asked for, in the order of printing.
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        let of_cpu = |&cpu| {
-            self.runtime
-                .iter()
-                .map(move |&runtime| Setting { cpu, runtime })
-        };
+        let of_cpu = |&cpu| self.runtime.iter().map(move |&runtime| Setting { cpu, runtime });
         self.cpu.iter().flat_map(of_cpu).collect()
     }
 
     pub(crate) fn peers(&self) -> Vec<&'static Peer> {
-        if self.only.is_empty() {
-            peers::ALL.iter().collect()
-        } else {
-            self.only.clone()
-        }
+        if self.only.is_empty() { peers::ALL.iter().collect() } else { self.only.clone() }
     }
 
     /// The columns of the tables.
     pub(crate) fn shapes(&self) -> Vec<Shape> {
-        let one = |in_flight, bytes| Shape {
-            connections: 1,
-            in_flight,
-            bytes,
-        };
+        let one = |in_flight, bytes| Shape { connections: 1, in_flight, bytes };
         if !self.payload.is_empty() {
-            let depths = if self.in_flight.is_empty() {
-                &[8][..]
-            } else {
-                &self.in_flight
-            };
+            let depths = if self.in_flight.is_empty() { &[8][..] } else { &self.in_flight };
             let of_depth = |&depth| self.payload.iter().map(move |&size| one(depth, Some(size)));
             return depths.iter().flat_map(of_depth).collect();
         }
         if !self.in_flight.is_empty() {
-            return self
-                .in_flight
-                .iter()
-                .map(|&depth| one(depth, None))
-                .collect();
+            return self.in_flight.iter().map(|&depth| one(depth, None)).collect();
         }
-        let many = Shape {
-            connections: 32,
-            in_flight: 8,
-            bytes: None,
-        };
-        [1, 16, 64, 256, 1024]
-            .map(|depth| one(depth, None))
-            .into_iter()
-            .chain([many])
-            .collect()
+        let many = Shape { connections: 32, in_flight: 8, bytes: None };
+        [1, 16, 64, 256, 1024].map(|depth| one(depth, None)).into_iter().chain([many]).collect()
     }
 
     pub(crate) fn window(&self) -> Duration {

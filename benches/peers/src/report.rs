@@ -26,19 +26,12 @@ fn speed(text: &mut String, figures: &Figures) {
         title(text, "MB/s one way, echo of byte strings");
         rows(text, figures, |row, column| {
             let size = to_f64(figures.shapes[column].size());
-            cell(figures.median(row, column, |s| Some(s.rate)), |rate| {
-                rate * size / 1e6
-            })
+            cell(figures.median(row, column, |s| Some(s.rate)), |rate| rate * size / 1e6)
         });
     } else {
-        title(
-            text,
-            &format!("Thousand calls per second, echo of {TEXT} bytes"),
-        );
+        title(text, &format!("Thousand calls per second, echo of {TEXT} bytes"));
         rows(text, figures, |row, column| {
-            cell(figures.median(row, column, |s| Some(s.rate)), |rate| {
-                rate / 1e3
-            })
+            cell(figures.median(row, column, |s| Some(s.rate)), |rate| rate / 1e3)
         });
     }
     ratios(text, figures);
@@ -49,18 +42,9 @@ fn ratios(text: &mut String, figures: &Figures) {
     let Some(subject) = figures.peers.iter().position(|&name| name == SUBJECT) else {
         return;
     };
-    for (other, name) in figures
-        .peers
-        .iter()
-        .enumerate()
-        .filter(|&(row, _)| row != subject)
-    {
+    for (other, name) in figures.peers.iter().enumerate().filter(|&(row, _)| row != subject) {
         let ratio = |column| cell(figures.ratio(subject, other, column), |ratio| ratio) + " ×";
-        line(
-            text,
-            &format!("{SUBJECT} / {name}"),
-            (0..figures.shapes.len()).map(ratio),
-        );
+        line(text, &format!("{SUBJECT} / {name}"), (0..figures.shapes.len()).map(ratio));
     }
 }
 
@@ -68,9 +52,7 @@ fn cpu(text: &mut String, figures: &Figures) {
     title(text, "CPU µs per call, client + server");
     rows(text, figures, |row, column| {
         let of = |figure: fn(&Sample) -> f64| {
-            cell(figures.median(row, column, |s| Some(figure(s))), |micros| {
-                micros
-            })
+            cell(figures.median(row, column, |s| Some(figure(s))), |micros| micros)
         };
         format!("{} + {}", of(|s| s.client), of(|s| s.server))
     });
@@ -80,10 +62,7 @@ fn cpu(text: &mut String, figures: &Figures) {
 /// Only where one call was in flight.
 fn latency(text: &mut String, figures: &Figures) {
     for column in (0..figures.shapes.len()).filter(|&c| figures.shapes[c].is_alone()) {
-        title(
-            text,
-            &format!("Latency in µs, {}", heading(figures.shapes[column])),
-        );
+        title(text, &format!("Latency in µs, {}", heading(figures.shapes[column])));
         text.push_str("| | p50 | p99 |\n|---|---|---|\n");
         for (row, name) in figures.peers.iter().enumerate() {
             let of = |figure: fn(&Sample) -> Option<f64>| {
@@ -113,11 +92,7 @@ fn rows(text: &mut String, figures: &Figures, cell: impl Fn(usize, usize) -> Str
     line(text, "", figures.shapes.iter().map(|&shape| heading(shape)));
     let _ = writeln!(text, "|---{}|", "|---".repeat(figures.shapes.len()));
     for (row, name) in figures.peers.iter().enumerate() {
-        line(
-            text,
-            name,
-            (0..figures.shapes.len()).map(|column| cell(row, column)),
-        );
+        line(text, name, (0..figures.shapes.len()).map(|column| cell(row, column)));
     }
 }
 
@@ -135,16 +110,8 @@ fn title(text: &mut String, title: &str) {
 
 fn heading(shape: Shape) -> String {
     let depth = match shape {
-        Shape {
-            connections: 1,
-            in_flight,
-            ..
-        } => format!("{in_flight} in flight"),
-        Shape {
-            connections,
-            in_flight,
-            ..
-        } => format!("{connections} connections × {in_flight}"),
+        Shape { connections: 1, in_flight, .. } => format!("{in_flight} in flight"),
+        Shape { connections, in_flight, .. } => format!("{connections} connections × {in_flight}"),
     };
     match shape.bytes {
         Some(bytes) => format!("{}, {depth}", size(bytes)),
@@ -171,10 +138,7 @@ fn cell(value: Option<f64>, scale: impl Fn(f64) -> f64) -> String {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a payload is far below 2^52 bytes"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a payload is far below 2^52 bytes")]
 fn to_f64(size: usize) -> f64 {
     size as f64
 }

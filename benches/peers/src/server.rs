@@ -52,18 +52,10 @@ impl Server {
             .spawn()
             .with_context(|| format!("cannot start the server of {}", peer.name))?;
         let out = child.stdout.take();
-        let mut server = Self {
-            peer,
-            address: "".into(),
-            child,
-        };
+        let mut server = Self { peer, address: "".into(), child };
         let mut line = String::new();
         BufReader::new(out.context("the server has no output")?).read_line(&mut line)?;
-        ensure!(
-            !line.is_empty(),
-            "the server of {} ended at once",
-            peer.name
-        );
+        ensure!(!line.is_empty(), "the server of {} ended at once", peer.name);
         server.address = line.trim().into();
         Ok(server)
     }

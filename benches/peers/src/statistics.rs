@@ -35,13 +35,7 @@ pub(crate) struct Figures {
 impl Figures {
     pub(crate) fn new(setting: Setting, peers: Vec<&'static str>, shapes: Vec<Shape>) -> Self {
         let samples = vec![vec![Vec::new(); shapes.len()]; peers.len()];
-        Self {
-            setting,
-            peers,
-            shapes,
-            samples,
-            failures: Vec::new(),
-        }
+        Self { setting, peers, shapes, samples, failures: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, row: usize, column: usize, sample: Result<Sample>) {
@@ -58,20 +52,13 @@ impl Figures {
         column: usize,
         figure: impl Fn(&Sample) -> Option<f64>,
     ) -> Option<f64> {
-        median(
-            self.samples[row][column]
-                .iter()
-                .flatten()
-                .filter_map(figure),
-        )
+        median(self.samples[row][column].iter().flatten().filter_map(figure))
     }
 
     /// How much faster `row` is than `other`: the median of the ratios in each round, so that a
     /// machine that slows down between rounds does not count.
     pub(crate) fn ratio(&self, row: usize, other: usize, column: usize) -> Option<f64> {
-        let pairs = self.samples[row][column]
-            .iter()
-            .zip(&self.samples[other][column]);
+        let pairs = self.samples[row][column].iter().zip(&self.samples[other][column]);
         median(pairs.filter_map(|(mine, theirs)| Some(mine.as_ref()?.rate / theirs.as_ref()?.rate)))
     }
 }

@@ -14,7 +14,7 @@
 //!            └────────────────────────────────────────────┘
 //! ```
 //!
-//! A call is *in flight* while its answer may come: Pending, TimedOut and Forgotten.
+//! A call is *in flight* while its answer may come: `Pending`, `TimedOut` and `Forgotten`.
 
 use std::time::{Duration, Instant};
 
@@ -33,9 +33,9 @@ pub struct CallMap<T> {
     next: u32,
     /// Slots in use.
     used: usize,
-    /// Slots that are Pending.
+    /// Slots that are `Pending`.
     pending: usize,
-    /// Slots that are TimedOut or Forgotten; `pending + given_up <= used`.
+    /// Slots that are `TimedOut` or `Forgotten`; `pending + given_up <= used`.
     given_up: usize,
     /// No slot has to be looked at before this time; `None` when none has a deadline.
     earliest: Option<Instant>,

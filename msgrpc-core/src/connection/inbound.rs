@@ -107,9 +107,8 @@ impl Inbound {
                 self.missing = 0;
                 return Ok(None);
             }
-            Some(0x90..=0x9f | 0xdc | 0xdd) => {}
-            // 0xc1 is no value at all: the scanner names it.
-            Some(0xc1) => {}
+            // An array; or 0xc1, which is no value at all: the scanner names it.
+            Some(0x90..=0x9f | 0xdc | 0xdd | 0xc1) => {}
             Some(_) => {
                 let hint = Greeting::of(&self.buffer);
                 return Err(ProtocolError::NotAnArray { hint });

@@ -31,6 +31,7 @@ pub enum Message<'a> {
 
 /// A request, or without an id a notification.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Invocation<'a> {
     /// The request's id; `None` for a notification.
     pub msgid: Option<MsgId>,
@@ -49,6 +50,7 @@ struct Parts {
 
 /// An answer.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Response<'a> {
     /// The id of the request that it answers.
     pub msgid: MsgId,
@@ -58,6 +60,7 @@ pub struct Response<'a> {
 
 /// A whole value that is not a message (W11).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Malformed {
     /// The id of the request that it was meant as, if that can be read: it is then answered.
     pub msgid: Option<MsgId>,
@@ -125,7 +128,7 @@ impl OwnedInvocation {
 ///
 /// When it has not the shape of W2, W3 or W4.
 #[inline]
-pub fn read<'a>(frame: Raw<'a>, scan: ScanLimits) -> Result<Message<'a>, Malformed> {
+pub fn read(frame: Raw<'_>, scan: ScanLimits) -> Result<Message<'_>, Malformed> {
     let mut reader = Reader { bytes: frame.bytes(), at: 0 };
     let (elements, kind) = match frame.bytes() {
         // As everybody writes it; `head` reads any other way (W5).
@@ -208,9 +211,8 @@ impl<'a> Reader<'a> {
     #[inline]
     /// The number of elements, and the type.
     fn head(&mut self) -> Result<(u32, u64), Malformed> {
-        let elements = match self.token() {
-            Some(Token::Array(elements)) => elements,
-            _ => return Err(malformed(None, "a message is an array")),
+        let Some(Token::Array(elements)) = self.token() else {
+            return Err(malformed(None, "a message is an array"));
         };
         match self.token() {
             Some(Token::Uint(kind)) => Ok((elements, kind)),
@@ -220,13 +222,12 @@ impl<'a> Reader<'a> {
 
     fn msgid(&mut self) -> Result<MsgId, Malformed> {
         match self.token() {
-            Some(Token::Uint(number)) => u32::try_from(number).map(MsgId::new).map_err(|_| {
+            Some(Token::Uint(number)) => match u32::try_from(number) {
+                Ok(number) => Ok(MsgId::new(number)),
                 // W4: what does not fit 32 bits cannot be answered under its own id.
-                malformed(None, format!("the msgid {number} does not fit 32 bits"))
-            }),
-            Some(other) => {
-                Err(malformed(None, format!("a msgid is an integer, not a {}", other.kind())))
-            }
+                Err(_) => Err(malformed(None, format!("the msgid {number} does not fit 32 bits"))),
+            },
+            Some(other) => Err(malformed(None, format!("a msgid is an integer, found {other}"))),
             None => Err(malformed(None, "the msgid is missing")),
         }
     }
@@ -240,15 +241,16 @@ impl<'a> Reader<'a> {
     ) -> Result<Message<'a>, Malformed> {
         let method_at = self.method(msgid)?;
         let bytes = self.bytes.get(method_at.clone()).unwrap_or_default();
-        let method =
-            str::from_utf8(bytes).map_err(|_| malformed(msgid, "the method name is not UTF-8"))?;
+        let Ok(method) = str::from_utf8(bytes) else {
+            return Err(malformed(msgid, "the method name is not UTF-8"));
+        };
         let params_at = self.at;
         match self.token() {
             Some(Token::Array(_) | Token::Nil) => {}
             found => {
-                let kind = found.map_or("nothing", |token| token.kind());
                 let name = crate::fault::printable(method);
-                let text = format!("the params of `{name}` must be an array, found {kind}");
+                let text =
+                    format!("the params of `{name}` must be an array, found {}", Found(found));
                 return Err(malformed(msgid, text));
             }
         }
@@ -269,9 +271,21 @@ impl<'a> Reader<'a> {
                 Ok(start..self.at)
             }
             found => {
-                let kind = found.map_or("nothing", |token| token.kind());
-                Err(malformed(msgid, format!("the method name must be a string, found {kind}")))
+                let text = format!("the method name must be a string, found {}", Found(found));
+                Err(malformed(msgid, text))
             }
+        }
+    }
+}
+
+/// What stands where something else was expected, for an error text.
+struct Found(Option<Token>);
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.0 {
+            Some(token) => token.fmt(f),
+            None => f.write_str("nothing"),
         }
     }
 }

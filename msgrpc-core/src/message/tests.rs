@@ -1,4 +1,5 @@
 //! Messages, byte by byte; each test quotes its rule of WIRE.md.
+#![expect(clippy::indexing_slicing, reason = "a test may panic")]
 
 use super::{
     Malformed, Message, OwnedInvocation, begun_request, notification_head, read, request_head,

@@ -74,15 +74,8 @@ impl fmt::Debug for Peer {
 
 /// The peer of that name, for the command line.
 pub(crate) fn find(name: &str) -> Result<&'static Peer, String> {
-    let names = || {
-        ALL.iter()
-            .map(|peer| peer.name)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    ALL.iter()
-        .find(|peer| peer.name == name)
-        .ok_or_else(|| format!("not one of: {}", names()))
+    let names = || ALL.iter().map(|peer| peer.name).collect::<Vec<_>>().join(", ");
+    ALL.iter().find(|peer| peer.name == name).ok_or_else(|| format!("not one of: {}", names()))
 }
 
 /// One task for each call in flight: what a program with as many independent callers does.

@@ -18,11 +18,8 @@ use crate::{
     server::announce,
 };
 
-pub(super) const PEER: Peer = Peer {
-    name: "raw",
-    serve: || serve().boxed_local(),
-    load: |load| run(load).boxed_local(),
-};
+pub(super) const PEER: Peer =
+    Peer { name: "raw", serve: || serve().boxed_local(), load: |load| run(load).boxed_local() };
 
 /// Bytes around the payload of a short call, as the RPC formats have them.
 const HEADER: usize = 18;
@@ -71,11 +68,7 @@ async fn run(load: Load) -> Result<Tally> {
 
 async fn keep_in_flight(stream: TcpStream, load: Load) -> Result<Tally> {
     let outstanding = (load.shape.size() + HEADER) * load.shape.in_flight;
-    if outstanding <= AHEAD {
-        in_turn(stream, load).await
-    } else {
-        both_ways(stream, load).await
-    }
+    if outstanding <= AHEAD { in_turn(stream, load).await } else { both_ways(stream, load).await }
 }
 
 /// Reads what is there, sends as many whole messages, and so on.
