@@ -169,7 +169,7 @@ pub enum ConnectError {
     WithinRuntime,
     /// The system has no thread or no descriptors for the client's runtime.
     #[error("the runtime of a blocking client could not be started: {0}")]
-    Runtime(#[source] io::Error),
+    Runtime(io::Error),
 }
 
 /// The connection, and the runtime that drives it.

@@ -91,11 +91,10 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
 }
 
 impl<E: std::error::Error + 'static> std::error::Error for CallError<E> {
+    /// The cause of the method's own error; the others say theirs themselves.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Method(error) => error.source(),
-            Self::Encode(error) => Some(&error.source),
-            Self::Decode(error) => Some(&error.source),
             _ => None,
         }
     }
@@ -224,11 +223,11 @@ pub enum CloseReason {
     #[error("the peer closed it")]
     Peer,
     /// Reading or writing failed.
-    #[error("{0}")]
-    Io(#[source] Arc<std::io::Error>),
+    #[error(transparent)]
+    Io(Arc<std::io::Error>),
     /// What the peer sent is not this protocol, or passes a limit.
-    #[error("{0}")]
-    Protocol(#[source] ProtocolError),
+    #[error(transparent)]
+    Protocol(ProtocolError),
     /// The peer took more than `Limits::partial_message_timeout` over one message.
     #[error("a message was not complete after {0:?}")]
     PartialMessage(Duration),

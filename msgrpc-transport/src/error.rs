@@ -22,12 +22,12 @@ pub enum ConnectError {
         attempts: Vec<Attempt>,
     },
     /// The host's name was not found.
-    #[error("could not connect to {address}: the host name cannot be resolved: {}", reason(source))]
+    #[error("could not connect to {address}: the host name cannot be resolved: {}", reason(cause))]
     Resolve {
         /// Where to.
         address: Address,
         /// What the system's resolver said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It took longer than [`DialOptions::connect_timeout`](crate::DialOptions::connect_timeout).
     #[error(
@@ -43,12 +43,12 @@ pub enum ConnectError {
         attempts: Vec<Attempt>,
     },
     /// The system refused; for addresses that are no internet addresses.
-    #[error("could not connect to {address}: {}", no_connection(source))]
+    #[error("could not connect to {address}: {}", no_connection(cause))]
     Io {
         /// Where to.
         address: Address,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Nobody in this process listens on the name.
     #[error("could not connect to {address}: nobody listens there. Is the server running?")]
@@ -63,12 +63,12 @@ pub enum ConnectError {
         address: Address,
     },
     /// A transport of the user's own failed; made by [`ConnectError::custom`].
-    #[error("could not connect to {address}: {source}")]
+    #[error("could not connect to {address}: {cause}")]
     Custom {
         /// Where to, in the transport's words.
         address: String,
         /// What it said.
-        source: Box<dyn Error + Send + Sync>,
+        cause: Box<dyn Error + Send + Sync>,
     },
 }
 
@@ -85,9 +85,9 @@ impl ConnectError {
     /// ```
     pub fn custom(
         address: impl Into<String>,
-        source: impl Into<Box<dyn Error + Send + Sync>>,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self::Custom { address: address.into(), source: source.into() }
+        Self::Custom { address: address.into(), cause: cause.into() }
     }
 
     /// Whether trying again cannot help, because the program or its configuration must change.
@@ -140,20 +140,20 @@ impl fmt::Display for Attempt {
 #[non_exhaustive]
 pub enum BindError {
     /// The system refused.
-    #[error("cannot listen on {address}: {}", refusal(address, source))]
+    #[error("cannot listen on {address}: {}", refusal(address, cause))]
     Io {
         /// Where.
         address: Address,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The host's name was not found.
-    #[error("cannot listen on {address}: the host name cannot be resolved: {}", reason(source))]
+    #[error("cannot listen on {address}: the host name cannot be resolved: {}", reason(cause))]
     Resolve {
         /// Where.
         address: Address,
         /// What the system's resolver said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Another listener of this process has the name.
     #[error("cannot listen on {address}: the name is taken by another listener of this process")]
@@ -306,7 +306,7 @@ mod tests {
     }
 
     fn refused(address: &str, kind: io::ErrorKind) -> String {
-        BindError::Io { address: address.parse().unwrap(), source: kind.into() }.to_string()
+        BindError::Io { address: address.parse().unwrap(), cause: kind.into() }.to_string()
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(crate) async fn dial(
     match outcome {
         Ok(Ok(Some(stream))) => Ok(stream),
         Ok(Ok(None)) => Err(ConnectError::Failed { address, attempts }),
-        Ok(Err(source)) => Err(ConnectError::Resolve { address, source }),
+        Ok(Err(cause)) => Err(ConnectError::Resolve { address, cause }),
         Err(timeout) => Err(ConnectError::TimedOut { address, timeout, attempts }),
     }
 }
@@ -85,10 +85,10 @@ impl Listening {
         host: &HostPort,
         options: &ListenOptions,
     ) -> Result<(Self, Address), BindError> {
-        let failed = |source| BindError::Io { address: address.clone(), source };
+        let failed = |cause| BindError::Io { address: address.clone(), cause };
         let found = resolve(host)
             .await
-            .map_err(|source| BindError::Resolve { address: address.clone(), source })?;
+            .map_err(|cause| BindError::Resolve { address: address.clone(), cause })?;
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for socket_address in found {
             match listen(socket_address, options.backlog) {

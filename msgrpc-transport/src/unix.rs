@@ -77,7 +77,7 @@ pub(crate) async fn dial(
             let peer = Peer::unix_at(Some(unix.clone()), credentials(&socket));
             Ok(Stream::unix(socket, peer, address.clone()))
         }
-        Ok(Err(source)) => Err(ConnectError::Io { address: address.clone(), source }),
+        Ok(Err(cause)) => Err(ConnectError::Io { address: address.clone(), cause }),
         Err(timeout) => {
             let (address, attempts) = (address.clone(), Vec::new());
             Err(ConnectError::TimedOut { address, timeout, attempts })
@@ -101,7 +101,7 @@ impl Listening {
         unix: &UnixAddress,
         options: &ListenOptions,
     ) -> Result<Self, BindError> {
-        let failed = |source| BindError::Io { address: address.clone(), source };
+        let failed = |cause| BindError::Io { address: address.clone(), cause };
         let Some(name) = system_name(unix) else {
             return Err(BindError::Unsupported { address: address.clone() });
         };
@@ -176,7 +176,7 @@ fn credentials(socket: &UnixStream) -> Option<Credentials> {
 ///
 /// When somebody listens there, nobody can tell, or it is not a socket.
 async fn clear_away_dead(address: &Address, path: &Path) -> Result<(), BindError> {
-    let failed = |source| BindError::Io { address: address.clone(), source };
+    let failed = |cause| BindError::Io { address: address.clone(), cause };
     let identity = match Identity::of(path) {
         // Its server has just removed it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -311,9 +311,15 @@ impl Connection {
         state.writing = false;
         state.outbound.handle_written(written);
         state.outbound.put_back(&mut chunk);
+        // What was written may have made room for those in line.
+        let mut woken = Vec::new();
+        state.outbound.poll_woken(&mut woken);
         if state.needs_driver() {
             wake_driver(state);
+        } else {
+            drop(state);
         }
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -58,6 +58,8 @@ impl Writer {
                     state.writing = !self.chunk.is_empty();
                     state.outbound.handle_written(written);
                     self.take(&mut state);
+                    // What was written may have made room for those in line.
+                    super::wake_next(state);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
