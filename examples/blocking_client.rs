@@ -19,6 +19,7 @@ pub trait Calculator {
 /// A method's own error.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("division by zero")]
+#[non_exhaustive]
 pub struct DivideByZero;
 
 struct Calc;

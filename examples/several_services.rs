@@ -1,7 +1,7 @@
 //! Several services on one server and one connection; a namespace keeps equal names apart.
 #![expect(clippy::print_stdout, reason = "an example speaks to its user")]
 
-use msgrpc::{Client, ServeError, Server};
+use msgrpc::{Client, MethodDescriptor, ServeError, Server};
 
 /// On the wire: `lamp.status` and `lamp.switch`.
 #[msgrpc::service(namespace = "lamp")]
@@ -57,7 +57,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("{}: the lamp is {lamp}, the door is {door}", address.scheme());
     }
     for descriptor in [&LAMP, &DOOR] {
-        let names: Vec<_> = descriptor.methods().iter().map(|method| method.name()).collect();
+        let names: Vec<_> = descriptor.methods().iter().map(MethodDescriptor::name).collect();
         println!("{}: {}", descriptor.name(), names.join(", "));
     }
     drop(stop);

@@ -53,6 +53,12 @@ impl Outgoing {
     pub fn new(method: Cow<'static, str>, params: Payload, timeout: Timeout) -> Self {
         Self { method, params, timeout }
     }
+
+    /// Its length on the wire, in bytes, with a msgid and a name's head of the longest form.
+    pub(crate) fn message_bytes(&self) -> usize {
+        const HEADS: usize = 12;
+        self.params.len() + self.method.len() + HEADS
+    }
 }
 
 /// How long a call waits for its answer.

@@ -362,7 +362,7 @@ impl Exchange {
 /// Refuses what is larger than may be sent.
 fn check_size(limits: &Limits, message: &Outgoing) -> Result<(), CallError> {
     let limit = limits.outbound_message_bytes;
-    let bytes = message.params.len() + message.method.len();
+    let bytes = message.message_bytes();
     if bytes <= limit {
         return Ok(());
     }

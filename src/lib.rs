@@ -16,7 +16,8 @@
 //! 8. [Calls without types](#calls-without-types)
 //! 9. [Limits](#limits)
 //! 10. [Addresses and transports](#addresses-and-transports)
-//! 11. [Coming from tarpc](#coming-from-tarpc)
+//! 11. [Features](#features)
+//! 12. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -333,6 +334,15 @@
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
 //! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a
 //! service of the same program without any connection.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `blocking` | `msgrpc::blocking::Client`, for programs without async: `calc.add(2, 3).wait()?` |
+//! | `testing` | `msgrpc::testing`: a `MockCaller` that answers by script, and `pair`, a client and server in memory |
 //!
 //! # Coming from tarpc
 //!

@@ -1,5 +1,5 @@
 //! Calls that are given up: dropped at any point, timed out, or cut off with their connection.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -228,8 +228,8 @@ async fn late_answers_are_ignored() {
     assert!(client.closed().is_none());
 }
 
-#[tokio::test]
-async fn handlers_are_dropped_when_their_client_is_gone() {
+#[tokio::test(start_paused = true)]
+async fn handlers_are_dropped_when_their_client_is_gone_and_the_grace_is_over() {
     let (server, bench) = lab().await;
     let client = server.client().await;
     let lab = LabClient::new(client.clone());
@@ -241,7 +241,11 @@ async fn handlers_are_dropped_when_their_client_is_gone() {
     assert_eq!((bench.dropped(), bench.cancelled()), (0, 0));
     drop(lab);
     client.close().await;
-    until("they are dropped", || (bench.dropped(), bench.cancelled()) == (11, 1)).await;
+    // A peer that has closed might be one that only has nothing more to ask (W13).
+    sleep(Duration::from_secs(29)).await;
+    assert_eq!((bench.dropped(), bench.cancelled()), (0, 0));
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!((bench.dropped(), bench.cancelled()), (11, 1));
     for call in calls {
         assert!(matches!(call.await.unwrap(), Err(CallError::Closed(_))));
     }

@@ -44,6 +44,7 @@ pub trait Lab {
 /// An error of a method's own.
 #[derive(Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("broken")]
+#[non_exhaustive]
 pub struct Broken {}
 
 #[derive(Clone, Default)]
@@ -76,7 +77,7 @@ impl Lab for Bench {
         if late {
             tokio::task::yield_now().await;
         }
-        std::panic::panic_any("on purpose");
+        std::panic::resume_unwind(Box::new("on purpose"));
     }
 
     async fn hang(&self, ctx: &Context) {
@@ -212,7 +213,7 @@ struct Kept(Arc<Mutex<Option<Context>>>);
 
 impl Keep for Kept {
     async fn keep(&self, ctx: &Context) {
-        *self.0.lock().unwrap() = Some(ctx.clone());
+        *self.0.lock().expect("no test panics with it") = Some(ctx.clone());
     }
 }
 
@@ -299,7 +300,8 @@ async fn queued_notifications_outlive_the_last_handle() {
 async fn a_large_argument_lies_where_the_client_encoded_it() {
     use msgrpc::{Caller, Outgoing, Timeout};
     let (_, _, caller) = lab();
-    let data = bytes::Bytes::from([&[0x91, 0xc6, 0, 1, 0x86, 0xa0][..], &[7; 100_000]].concat());
+    let head = [0x91, 0xc6, 0, 1, 0x86, 0xa0];
+    let data = bytes::Bytes::from([&head[..], &vec![7; 100_000]].concat());
     let outgoing = Outgoing::new("place".into(), data.clone().into(), Timeout::Default);
     let answer = caller.call(outgoing).await.unwrap();
     let place: usize = msgrpc_core::value::decode(answer.outcome().unwrap()).unwrap();

@@ -1,5 +1,5 @@
 //! Notifications: their order, what they never do, and what becomes of the calls beside them.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -151,8 +151,7 @@ async fn closing_a_client_flushes_its_notifications() {
         }
         let script = tokio::spawn(async move { wire.rest().await });
         client.close().await;
-        let expected: Vec<_> =
-            (0..50_u16).map(|number| value((2, "note", [number]))).collect();
+        let expected: Vec<_> = (0..50_u16).map(|number| value((2, "note", [number]))).collect();
         assert_eq!(script.await.unwrap(), expected);
     }
 }

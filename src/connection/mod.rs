@@ -236,8 +236,11 @@ impl Connection {
         let limit = self.limits.outbound_message_bytes;
         let outcome = outcome.encoded(self.faults);
         let (Ok(payload) | Err(payload)) = &outcome;
-        if payload.len() > limit {
-            return Err(dispatch::too_large(payload.len(), limit).encode(self.faults));
+        // The array, the type, the longest msgid, and nil for what there is not.
+        const HEADS: usize = 8;
+        let bytes = payload.len() + HEADS;
+        if bytes > limit {
+            return Err(dispatch::too_large(bytes, limit).encode(self.faults));
         }
         outcome
     }

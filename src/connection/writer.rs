@@ -11,7 +11,7 @@ use msgrpc_core::connection::Chunk;
 use msgrpc_transport::Stream;
 
 use super::alarm::now;
-use super::{Connection, State};
+use super::{Connection, State, wake_next};
 
 /// Parts that leave in one write, at most.
 pub(super) const SLICES: usize = 16;
@@ -59,7 +59,7 @@ impl Writer {
                     state.outbound.handle_written(written);
                     self.take(&mut state);
                     // What was written may have made room for those in line.
-                    super::wake_next(state);
+                    wake_next(state);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {

@@ -22,7 +22,7 @@ pub(crate) trait Lab {
     /// Returns the number of bytes of its argument.
     async fn measure(&self, data: &[u8]) -> u64;
     /// Returns as many bytes.
-    async fn bytes(&self, count: usize) -> Vec<u8>;
+    async fn bytes(&self, count: usize) -> Value;
     /// Returns its argument when the gate is opened for one.
     async fn hold(&self, token: u64) -> u64;
     /// Waits at the gate on a thread of its own.
@@ -148,8 +148,8 @@ impl Lab for Bench {
         data.len() as u64
     }
 
-    async fn bytes(&self, count: usize) -> Vec<u8> {
-        vec![7; count]
+    async fn bytes(&self, count: usize) -> Value {
+        Value::Binary(vec![7; count])
     }
 
     async fn hold(&self, token: u64) -> u64 {
