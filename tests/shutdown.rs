@@ -131,7 +131,7 @@ async fn dropping_the_servers_future_closes_everything() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_told_to_stop_twice_or_before_it_ran_ends() {
+async fn a_server_told_to_stop_before_it_runs_ends_and_one_without_address_does_not_start() {
     let server = Server::new(LabService::new(Bench::default())).listen(support::memory().as_str());
     let stopped = server.run_until(std::future::ready(())).await.unwrap();
     assert_eq!(stopped.aborted, 0);
