@@ -106,7 +106,8 @@ impl Client {
         Notify::prepared(self, Cow::Owned(method.to_owned()), encode_params(&params))
     }
 
-    /// Closes the connection after what is queued is written, and waits until it is closed.
+    /// Closes the connection after what is queued is written, and waits until it is closed and its own
+    /// tasks have ended.
     ///
     /// Calls that wait for an answer fail with [`CallError::Closed`].
     ///
@@ -116,8 +117,13 @@ impl Client {
     pub async fn close(self) {
         let connection = Arc::clone(self.connection());
         connection.close(Closing::Flush);
-        drop(self);
-        connection.tasks().wait().await;
+        if self.link.owned {
+            drop(self);
+            connection.tasks().wait().await;
+        } else if connection.closed().is_none() {
+            // The tasks of a connection that was lent are its server's.
+            connection.gone().cancelled().await;
+        }
     }
 
     /// Whether the connection has ended, and why.

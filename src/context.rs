@@ -17,14 +17,16 @@ use crate::in_process::Work;
 
 /// The surroundings of a request.
 #[derive(Clone)]
-pub struct Context {
+pub struct Context(Arc<Surroundings>);
+
+/// What all requests of one connection share.
+struct Surroundings {
     origin: Origin,
     /// Bounds the blocking methods of the whole server.
     blocking: Arc<Semaphore>,
 }
 
 /// Where a request came from.
-#[derive(Clone)]
 enum Origin {
     Connection(Arc<Connection>),
     InProcess(Arc<Work>),
@@ -32,17 +34,17 @@ enum Origin {
 
 impl Context {
     pub(crate) fn new(connection: Arc<Connection>, blocking: Arc<Semaphore>) -> Self {
-        Self { origin: Origin::Connection(connection), blocking }
+        Self(Arc::new(Surroundings { origin: Origin::Connection(connection), blocking }))
     }
 
     pub(crate) fn in_process(work: Arc<Work>, blocking: Arc<Semaphore>) -> Self {
-        Self { origin: Origin::InProcess(work), blocking }
+        Self(Arc::new(Surroundings { origin: Origin::InProcess(work), blocking }))
     }
 
     /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
     /// socket. A call in process has a peer that prints as `in process`.
     pub fn peer(&self) -> &Peer {
-        match &self.origin {
+        match &self.0.origin {
             Origin::Connection(connection) => connection.peer(),
             Origin::InProcess(work) => work.peer(),
         }
@@ -50,7 +52,7 @@ impl Context {
 
     /// The address of this side that the peer is connected to.
     pub fn local(&self) -> &Address {
-        match &self.origin {
+        match &self.0.origin {
             Origin::Connection(connection) => connection.local(),
             Origin::InProcess(work) => work.local(),
         }
@@ -74,28 +76,28 @@ impl Context {
     /// It does not keep the connection open. A peer that serves nothing answers with a fault; a caller in process serves
     /// nothing, and calling it is [`CallError::Closed`](crate::CallError::Closed).
     pub fn client(&self) -> Client {
-        Client::borrowed(match &self.origin {
+        Client::borrowed(match &self.0.origin {
             Origin::Connection(connection) => connection,
             Origin::InProcess(work) => work.nobody(),
         })
     }
 
     fn gone(&self) -> &CancellationToken {
-        match &self.origin {
+        match &self.0.origin {
             Origin::Connection(connection) => connection.gone(),
             Origin::InProcess(work) => work.gone(),
         }
     }
 
     pub(crate) fn tasks(&self) -> &TaskTracker {
-        match &self.origin {
+        match &self.0.origin {
             Origin::Connection(connection) => connection.tasks(),
             Origin::InProcess(work) => work.tasks(),
         }
     }
 
     pub(crate) fn blocking(&self) -> &Arc<Semaphore> {
-        &self.blocking
+        &self.0.blocking
     }
 }
 

@@ -153,7 +153,9 @@ impl Connection {
         waker: &Waker,
     ) -> Poll<Result<MsgId, Arc<CloseReason>>> {
         let mut state = self.lock();
-        if state.poll_turn(call, ticket, deadline, waker)?.is_pending() {
+        let size = call.params.len();
+        let turn = state.poll_turn(ticket, waker, |out| out.admit(size, waker, deadline));
+        if turn?.is_pending() {
             if state.is_late() {
                 wake_driver(state);
             }
@@ -177,7 +179,9 @@ impl Connection {
         waker: &Waker,
     ) -> Poll<Result<(), Arc<CloseReason>>> {
         let mut state = self.lock();
-        std::task::ready!(state.poll_turn(notification, ticket, None, waker)?);
+        let size = notification.params.len();
+        let turn = state.poll_turn(ticket, waker, |out| out.admit_notification(size, waker));
+        std::task::ready!(turn?);
         state.outbound.notify(&notification.method, &notification.params);
         if let Some(ticket) = ticket.take() {
             state.outbound.leave(ticket);
@@ -347,10 +351,9 @@ impl State {
     /// Whether one more message of the caller's may be queued.
     fn poll_turn(
         &mut self,
-        message: &Outgoing,
         ticket: &mut Option<Ticket>,
-        deadline: Option<Deadline>,
         waker: &Waker,
+        admit: impl FnOnce(&mut Outbound<Parked>) -> Admission,
     ) -> Poll<Result<(), Arc<CloseReason>>> {
         if let Some(reason) = &self.closed {
             return Poll::Ready(Err(Arc::clone(reason)));
@@ -360,7 +363,7 @@ impl State {
         }
         let turn = match ticket {
             Some(ticket) => self.outbound.poll_turn(*ticket, waker),
-            None => match self.outbound.admit(message.params.len(), waker, deadline) {
+            None => match admit(&mut self.outbound) {
                 Admission::Now => true,
                 Admission::Wait(place) => {
                     *ticket = Some(place);

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 use msgrpc_core::connection::{Event, Inbound};
+use msgrpc_core::scan::ScanError;
 use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolError};
 use msgrpc_transport::Stream;
 
@@ -266,8 +267,11 @@ impl Reader {
     /// Answers the request whose message broke a limit, if it is known which one it was.
     fn refuse(&mut self, connection: &Connection, error: &ProtocolError) {
         if let ProtocolError::Scan { error, msgid } = error {
-            let fault = Fault::new(FaultCode::TooLarge, error.to_string());
-            self.answer(connection, *msgid, fault);
+            let code = match error {
+                ScanError::Reserved { .. } => FaultCode::InvalidRequest,
+                _ => FaultCode::TooLarge,
+            };
+            self.answer(connection, *msgid, Fault::new(code, error.to_string()));
         }
     }
 

@@ -70,6 +70,16 @@ impl<S: Default> Outbound<S> {
         }
     }
 
+    /// As [`admit`](Self::admit), for a notification of `size` bytes: it is not in flight, so that only
+    /// bytes that the peer does not take hold it back.
+    pub fn admit_notification(&mut self, size: usize, waker: &Waker) -> Admission {
+        if self.has_room_for_bytes() {
+            Admission::Now
+        } else {
+            Admission::Wait(self.line.join(size, waker.clone(), None))
+        }
+    }
+
     /// Whether the turn of a waiting call has come. It must then [`leave`](Self::leave) the line and send.
     pub fn poll_turn(&mut self, ticket: Ticket, waker: &Waker) -> bool {
         self.line.poll(ticket, waker)
@@ -240,9 +250,13 @@ impl<S: Default> Outbound<S> {
 
     /// Whether one more call may be sent, next to those already let through.
     fn has_room(&self) -> bool {
-        let (calls, bytes) = self.line.admitted();
-        self.calls.in_flight() + calls < self.max_in_flight
-            && self.unwritten_bytes().saturating_add(bytes) < self.output_bytes
+        let (calls, _) = self.line.admitted();
+        self.calls.in_flight() + calls < self.max_in_flight && self.has_room_for_bytes()
+    }
+
+    fn has_room_for_bytes(&self) -> bool {
+        let (_, bytes) = self.line.admitted();
+        self.unwritten_bytes().saturating_add(bytes) < self.output_bytes
     }
 
     fn let_through(&mut self) {

@@ -279,6 +279,16 @@ fn a_dropped_call_keeps_its_place_until_its_late_answer() {
 }
 
 #[test]
+fn a_notification_does_not_wait_for_calls_in_flight() {
+    let mut limits = Limits::client();
+    limits.max_in_flight = 1;
+    let mut end = End::new(&limits);
+    end.outbound.call("slow", &none(), None, None);
+    assert!(matches!(end.outbound.admit(1, Waker::noop(), None), Admission::Wait(_)));
+    assert_eq!(end.outbound.admit_notification(1, Waker::noop()), Admission::Now);
+}
+
+#[test]
 fn calls_wait_while_the_peer_takes_no_bytes() {
     let mut limits = Limits::client();
     limits.output_bytes = 1000;
