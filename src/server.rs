@@ -1,7 +1,7 @@
 //! `Server`: services on listeners, until it is told to stop.
 //!
 //! Built with services and addresses, then bound, then run. Each connection has its own task; all tasks
-//! are tracked and none outlives the server.
+//! are tracked, and only a blocking method that does not end outlives the server.
 
 use std::fmt;
 use std::future::Future;
