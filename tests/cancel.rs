@@ -129,6 +129,22 @@ async fn a_dropped_call_keeps_its_place_until_its_late_answer_or_the_grace_is_ov
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_grace_of_a_dropped_call_lets_one_through_that_waited_before() {
+    let set = |builder: msgrpc::ClientBuilder| builder.max_in_flight(1).timeout(None);
+    let (client, mut wire) = Script::client_with(set).await;
+    let mut dropped = client.call::<u32>("x", ());
+    assert!(poll_once(&mut dropped).is_pending());
+    assert_eq!(next_id(&mut wire).await, 0);
+    let waiting = tokio::spawn(client.call::<u32>("x", ()));
+    assert!(wire.is_silent().await, "its turn has not come");
+    // From here on nothing happens on the connection but time.
+    drop(dropped);
+    assert_eq!(next_id(&mut wire).await, 1);
+    wire.send(response(1, 7)).await;
+    assert_eq!(waiting.await.unwrap().unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_waits_30_seconds_unless_told_otherwise() {
     let second = Duration::from_secs(1);
     let set = |builder: msgrpc::ClientBuilder| builder.timeout(7 * second);

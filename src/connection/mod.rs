@@ -319,14 +319,7 @@ impl Connection {
         state.outbound.handle_written(written);
         state.outbound.put_back(&mut chunk);
         // What was written may have made room for those in line.
-        let mut woken = Vec::new();
-        state.outbound.poll_woken(&mut woken);
-        if state.needs_driver() {
-            wake_driver(state);
-        } else {
-            drop(state);
-        }
-        woken.into_iter().for_each(Waker::wake);
+        wake_next(state);
     }
 }
 
@@ -387,11 +380,15 @@ fn wake_driver(mut state: MutexGuard<'_, State>) {
     }
 }
 
-/// Wakes those whose turn has come.
+/// Wakes those whose turn has come, and the driver if it is needed.
 fn wake_next(mut state: MutexGuard<'_, State>) {
     let mut woken = Vec::new();
     state.outbound.poll_woken(&mut woken);
-    drop(state);
+    if state.needs_driver() {
+        wake_driver(state);
+    } else {
+        drop(state);
+    }
     woken.into_iter().for_each(Waker::wake);
 }
 
