@@ -443,8 +443,11 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private;
 
-pub use msgrpc_core::value::{Style, Value};
-pub use msgrpc_core::{Fault, FaultCode, FaultFormat, Limits, ProtocolError};
+pub use msgrpc_core::scan::ScanError;
+pub use msgrpc_core::value::{DecodeError, EncodeError, Style, Value, from_value, to_value};
+pub use msgrpc_core::{
+    Fault, FaultCode, FaultFormat, Greeting, Limits, MsgId, Payload, ProtocolError,
+};
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
 pub use msgrpc_transport::{Address, Peer};
