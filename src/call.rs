@@ -59,11 +59,18 @@ pub struct Notify<C: Caller = Client> {
 
 enum Step<C, F> {
     /// Not polled yet.
-    Prepared { caller: C, params: Result<Payload, EncodeError>, timeout: Timeout },
+    Prepared { caller: C, params: Result<Payload, EncodeError>, options: Options },
     /// Sent, or waiting to be.
     Started(F),
     /// Its outcome was given; it is pending for ever.
     Ended,
+}
+
+/// What a user may say of one call.
+#[derive(Clone, Copy, Default)]
+struct Options {
+    timeout: Timeout,
+    idempotent: bool,
 }
 
 impl<C: Caller, F> Step<C, F> {
@@ -74,12 +81,14 @@ impl<C: Caller, F> Step<C, F> {
         start: impl FnOnce(C, Outgoing) -> F,
     ) -> Result<Option<&mut F>, EncodeFailed> {
         if let Self::Prepared { .. } = self {
-            let Self::Prepared { caller, params, timeout } = std::mem::replace(self, Self::Ended)
+            let Self::Prepared { caller, params, options } = std::mem::replace(self, Self::Ended)
             else {
                 return Ok(None);
             };
             let call = match params {
-                Ok(params) => Outgoing::new(method(), params, timeout),
+                Ok(params) => {
+                    Outgoing::new(method(), params, options.timeout).idempotent(options.idempotent)
+                }
                 Err(error) => return Err(EncodeFailed::new(method(), error)),
             };
             *self = Self::Started(start(caller, call));
@@ -95,8 +104,8 @@ impl<T, E, C: Caller> Call<T, E, C> {
     /// The call that a generated client makes.
     #[doc(hidden)]
     pub fn new(caller: &C, params: Params) -> Self {
-        let method = Cow::Borrowed(params.method().name());
-        Self::prepared(caller, method, params.finish())
+        let (method, idempotent) = (params.method().name(), params.method().is_idempotent());
+        Self::prepared(caller, Cow::Borrowed(method), params.finish()).idempotent(idempotent)
     }
 
     pub(crate) fn prepared(
@@ -104,7 +113,7 @@ impl<T, E, C: Caller> Call<T, E, C> {
         method: Cow<'static, str>,
         params: Result<Payload, EncodeError>,
     ) -> Self {
-        let step = Step::Prepared { caller: caller.clone(), params, timeout: Timeout::Default };
+        let step = Step::Prepared { caller: caller.clone(), params, options: Options::default() };
         Self { step, method, answer: PhantomData }
     }
 
@@ -112,8 +121,19 @@ impl<T, E, C: Caller> Call<T, E, C> {
     ///
     /// Counts from the first poll. Without effect on a call that was polled already.
     pub fn timeout(mut self, after: impl Into<Option<std::time::Duration>>) -> Self {
-        if let Step::Prepared { timeout, .. } = &mut self.step {
-            *timeout = after.into().into();
+        if let Step::Prepared { options, .. } = &mut self.step {
+            options.timeout = after.into().into();
+        }
+        self
+    }
+
+    /// Says that executing the method twice does the same as executing it once, so that the call may be sent again
+    /// when its answer was lost. Default: what `#[msgrpc(idempotent)]` says on the method.
+    ///
+    /// Without effect on a call that was polled already.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        if let Step::Prepared { options, .. } = &mut self.step {
+            options.idempotent = idempotent;
         }
         self
     }
@@ -183,7 +203,7 @@ impl<C: Caller> Notify<C> {
         method: Cow<'static, str>,
         params: Result<Payload, EncodeError>,
     ) -> Self {
-        let step = Step::Prepared { caller: caller.clone(), params, timeout: Timeout::Default };
+        let step = Step::Prepared { caller: caller.clone(), params, options: Options::default() };
         Self { step, method }
     }
 

@@ -46,12 +46,21 @@ pub struct Outgoing {
     pub params: Payload,
     /// How long the answer is waited for.
     pub timeout: Timeout,
+    /// Whether executing it twice does the same as executing it once, so that it may be sent again.
+    pub idempotent: bool,
 }
 
 impl Outgoing {
     /// A call of `method` with these encoded arguments.
     pub fn new(method: Cow<'static, str>, params: Payload, timeout: Timeout) -> Self {
-        Self { method, params, timeout }
+        Self { method, params, timeout, idempotent: false }
+    }
+
+    /// The same, marked as one that may be executed twice.
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
     }
 
     /// Its length on the wire, in bytes, with a msgid and a name's head of the longest form.

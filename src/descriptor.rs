@@ -27,6 +27,7 @@ pub struct MethodDescriptor {
     blocking: bool,
     extra_args: bool,
     nil: bool,
+    idempotent: bool,
 }
 
 /// One parameter of a method.
@@ -86,6 +87,7 @@ impl MethodDescriptor {
             blocking: false,
             extra_args: false,
             nil: false,
+            idempotent: false,
         }
     }
 
@@ -145,6 +147,13 @@ impl MethodDescriptor {
         self
     }
 
+    /// Executing it twice does the same as executing it once, so a call of it may be sent again.
+    #[must_use]
+    pub const fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
     /// The name on the wire.
     pub const fn name(&self) -> &'static str {
         self.name
@@ -198,6 +207,11 @@ impl MethodDescriptor {
     /// Whether optional arguments are sent as `nil` instead of being left out.
     pub const fn sends_nil(&self) -> bool {
         self.nil
+    }
+
+    /// Whether executing it twice does the same as executing it once.
+    pub const fn is_idempotent(&self) -> bool {
+        self.idempotent
     }
 
     /// Parameters that must be given: all before the trailing optional ones.

@@ -96,6 +96,7 @@
 //! | `notification` | nothing is sent back; see [Notifications](#notifications) |
 //! | `blocking` | a plain `fn`, run on tokio's pool for blocking work |
 //! | `spawn` | an `async fn` that computes long before it first waits: starts on a task of its own |
+//! | `idempotent` | executing it twice does the same as once: a call of it may be sent again when its answer was lost |
 //! | `nil` | `None` at the end is sent as nil instead of being left out, for peers that count |
 //! | `skip` | a method with a body that stays local |
 //!

@@ -63,6 +63,7 @@ pub(crate) struct MethodKeys {
     pub(crate) nil: Option<Ident>,
     pub(crate) skip: Option<Ident>,
     pub(crate) spawn: Option<Ident>,
+    pub(crate) idempotent: Option<Ident>,
     /// Keys inside of a `#[cfg_attr(…)]`, which `check` refuses.
     pub(crate) conditional: Vec<Meta>,
     /// Whether a mistake was found among the keys, so that a missing one says nothing.
@@ -70,7 +71,8 @@ pub(crate) struct MethodKeys {
 }
 
 impl MethodKeys {
-    const NAMES: &[&str] = &["name", "blocking", "notification", "nil", "skip", "spawn"];
+    const NAMES: &[&str] =
+        &["name", "blocking", "notification", "nil", "skip", "spawn", "idempotent"];
 
     /// Takes the `#[msgrpc(…)]` attributes out of `attrs` and reads them.
     pub(crate) fn take(attrs: &mut Vec<Attribute>, report: &mut Report) -> Self {
@@ -91,7 +93,7 @@ impl MethodKeys {
 
     /// Whether there is anything beside `skip`.
     pub(crate) fn has_more_than_skip(&self) -> bool {
-        let flags = [&self.blocking, &self.notification, &self.nil, &self.spawn];
+        let flags = [&self.blocking, &self.notification, &self.nil, &self.spawn, &self.idempotent];
         self.name.is_some() || self.unsure || flags.iter().any(|flag| flag.is_some())
     }
 
@@ -116,6 +118,7 @@ impl MethodKeys {
                 "nil" => key.flag(&mut self.nil, report),
                 "skip" => key.flag(&mut self.skip, report),
                 "spawn" => key.flag(&mut self.spawn, report),
+                "idempotent" => key.flag(&mut self.idempotent, report),
                 _ => key.unknown("a method", Self::NAMES, ServiceKeys::NAMES, report),
             }
         }

@@ -26,7 +26,8 @@ use crate::report::Report;
 /// side) and the constant `FOO` (the service's description).
 ///
 /// Keys: `namespace = "…"`, `separator = "…"` (default `"."`), `allow_extra_args`, `compact`, `crate = "path"`.
-/// On methods, `#[msgrpc(…)]` takes `name = "…"`, `blocking`, `notification`, `nil`, `skip` and `spawn`.
+/// On methods, `#[msgrpc(…)]` takes `name = "…"`, `blocking`, `notification`, `nil`, `skip`, `spawn`
+/// and `idempotent`.
 ///
 /// # Arguments
 ///

@@ -50,6 +50,12 @@ pub(super) fn keys_go_together(method: &Method, report: &mut Report) {
             "a blocking method has a thread of its own: remove `spawn`, or `blocking`",
         );
     }
+    if let (Some(_), Some(idempotent)) = (&keys.notification, &keys.idempotent) {
+        report.refuse(
+            idempotent,
+            "a notification is sent once and not answered: remove `idempotent`, or `notification`",
+        );
+    }
 }
 
 /// Both places are shown. What depends on a `#[cfg]` may well be there once only: the compiler finds out.

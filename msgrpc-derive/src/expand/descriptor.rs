@@ -112,7 +112,8 @@ fn facts(service: &Service, method: &Method) -> TokenStream {
     let deprecated = method.carried.deprecation().map(|note| quote!(.deprecated(#note)));
     let extra_args = service.allow_extra_args.then(|| quote!(.extra_args()));
     let nil = keys.nil.as_ref().map(|_| quote!(.nil()));
-    quote!(#returns #fails #docs #notification #blocking #deprecated #extra_args #nil)
+    let idempotent = keys.idempotent.as_ref().map(|_| quote!(.idempotent()));
+    quote!(#returns #fails #docs #notification #blocking #deprecated #extra_args #nil #idempotent)
 }
 
 fn with_docs(carried: &Carried) -> Option<TokenStream> {

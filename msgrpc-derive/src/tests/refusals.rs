@@ -236,7 +236,7 @@ const METHODS: &[(&str, &str)] = &[
     ),
     (
         "#[msgrpc(zebra)] async fn a(&self);",
-        "`zebra` is not a key of a method: the keys of a method are `name`, `blocking`, `notification`, `nil`, `skip`, `spawn`",
+        "`zebra` is not a key of a method: the keys of a method are `name`, `blocking`, `notification`, `nil`, `skip`, `spawn`, `idempotent`",
     ),
     (
         "#[msgrpc] async fn a(&self);",
@@ -249,6 +249,10 @@ const METHODS: &[(&str, &str)] = &[
     (
         "#[msgrpc(blocking, spawn)] fn a(&self);",
         "a blocking method has a thread of its own: remove `spawn`, or `blocking`",
+    ),
+    (
+        "#[msgrpc(notification, idempotent)] async fn a(&self);",
+        "a notification is sent once and not answered: remove `idempotent`, or `notification`",
     ),
     (
         "#[cfg_attr(x, msgrpc(blocking))] fn a(&self);",

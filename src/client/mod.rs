@@ -1,0 +1,192 @@
+//! `Client`: one connection to a server, any number of calls at once.
+//!
+//! Made by [`Client::connect`] or [`Client::builder`]; used through generated clients, or untyped.
+
+mod builder;
+mod exchange;
+mod stream;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use msgrpc_core::value::{self, EncodeError, Style};
+use msgrpc_core::{FaultFormat, Limits, Payload};
+use msgrpc_transport::Stream;
+use serde::Serialize;
+use serde::ser::Error as _;
+use smallvec::SmallVec;
+
+use crate::call::{Call, Notify};
+use crate::caller::{Caller, Outgoing};
+use crate::connection::{Connection, Manners};
+use crate::error::{CallError, CloseReason, NoError, TooLarge};
+use crate::router::Router;
+
+pub use builder::{ClientBuilder, ConnectError};
+pub use exchange::{Exchange, Posting};
+use exchange::{ExchangeKind, PostingKind};
+use stream::{StreamExchange, StreamLink, StreamPosting};
+
+/// How long a call waits for its answer unless told otherwise.
+///
+/// 30 s: long enough for a slow method, short enough that a lost answer is noticed.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection to a server. Clones share it; it closes when the last one is dropped and no call of
+/// theirs is under way, after what was queued is written.
+#[derive(Clone)]
+pub struct Client {
+    link: Link,
+    timeout: Option<Duration>,
+}
+
+/// What a client calls over; shared by its clones and calls.
+#[derive(Clone, Debug)]
+enum Link {
+    /// The connection of a stream.
+    Stream(Arc<StreamLink>),
+}
+
+impl Client {
+    /// Connects to `address`, such as `tcp://127.0.0.1:8000`, within 5 s and with the default limits.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] names what is wrong with the address, or each address tried and why it failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was opened.
+    pub async fn connect(address: &str) -> Result<Self, ConnectError> {
+        Self::builder(address).connect().await
+    }
+
+    /// Sets limits, timeouts and services before connecting to `address`.
+    pub fn builder(address: &str) -> ClientBuilder {
+        ClientBuilder::new(address.parse())
+    }
+
+    /// A client over a stream that is connected already, with the default limits.
+    ///
+    /// Must be called within a tokio runtime.
+    pub fn over(stream: Stream) -> Self {
+        let manners =
+            Manners { limits: Arc::new(Limits::client()), faults: FaultFormat::default() };
+        Self::start(stream, &manners, Arc::new(Router::default()), Some(CALL_TIMEOUT))
+    }
+
+    /// Calls `method` with `params`, which must encode as an array: a tuple, a slice, a `Vec`, or `()`
+    /// for none.
+    ///
+    /// For servers whose methods are known only by name; types are inferred: `let sum: i64 =
+    /// client.call("add", (1, 2)).await?`. Errors of the method come as [`CallError::Remote`].
+    pub fn call<T>(&self, method: &str, params: impl Serialize) -> Call<T, NoError, Self> {
+        Call::prepared(self, Cow::Owned(method.to_owned()), encode_params(&params))
+    }
+
+    /// Sends the notification `method` with `params`, as [`call`](Self::call) takes them.
+    pub fn notify(&self, method: &str, params: impl Serialize) -> Notify<Self> {
+        Notify::prepared(self, Cow::Owned(method.to_owned()), encode_params(&params))
+    }
+
+    /// Closes the connection after what is queued is written, and waits until it is closed and its own
+    /// tasks have ended.
+    ///
+    /// Calls that wait for an answer fail with [`CallError::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the connection closing.
+    pub async fn close(self) {
+        match self.link {
+            Link::Stream(link) => link.close().await,
+        }
+    }
+
+    /// Whether the connection has ended, and why.
+    pub fn closed(&self) -> Option<Arc<CloseReason>> {
+        match &self.link {
+            Link::Stream(link) => link.closed(),
+        }
+    }
+
+    /// A client over a connection that somebody else owns.
+    pub(crate) fn borrowed(connection: &Arc<Connection>) -> Self {
+        let link = Arc::new(StreamLink::borrowed(connection));
+        Self { link: Link::Stream(link), timeout: Some(CALL_TIMEOUT) }
+    }
+
+    fn start(
+        stream: Stream,
+        manners: &Manners,
+        router: Arc<Router>,
+        timeout: Option<Duration>,
+    ) -> Self {
+        let link = Arc::new(StreamLink::start(stream, manners, router));
+        Self { link: Link::Stream(link), timeout }
+    }
+
+    /// The peer in error texts.
+    fn peer_name(&self) -> &Arc<str> {
+        match &self.link {
+            Link::Stream(link) => link.peer_name(),
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("peer", self.peer_name())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Encodes the arguments of an untyped call: an array, or nothing (W3).
+pub(crate) fn encode_params(params: &impl Serialize) -> Result<Payload, EncodeError> {
+    let mut bytes = SmallVec::new();
+    value::encode(params, Style::Named, &mut bytes)?;
+    match bytes.first() {
+        Some(0x90..=0x9f | 0xdc | 0xdd) => Ok(Payload::from_buffer(bytes)),
+        Some(0xc0) => Ok(Payload::copy(&[0x90])),
+        // A tuple or list of nothing but `u8` encodes as bytes; as params it is a list of integers.
+        Some(0xc4..=0xc6) => {
+            let arguments: Vec<u16> = value::decode(&bytes).map_err(EncodeError::custom)?;
+            Payload::encode(&arguments, Style::Named)
+        }
+        _ => Err(EncodeError::custom(
+            "the params of a call are a tuple or a list; for one argument write `(argument,)`",
+        )),
+    }
+}
+
+impl Caller for Client {
+    type Exchange = Exchange;
+    type Posting = Posting;
+
+    fn call(self, call: Outgoing) -> Exchange {
+        let timeout = call.timeout.or(self.timeout);
+        Exchange(match self.link {
+            Link::Stream(link) => ExchangeKind::Stream(StreamExchange::new(link, call, timeout)),
+        })
+    }
+
+    fn notify(self, notification: Outgoing) -> Posting {
+        Posting(match self.link {
+            Link::Stream(link) => PostingKind::Stream(StreamPosting::new(link, notification)),
+        })
+    }
+}
+
+/// Refuses what is larger than may be sent.
+fn check_size(limits: &Limits, message: &Outgoing) -> Result<(), CallError> {
+    let limit = limits.outbound_message_bytes;
+    let bytes = message.message_bytes();
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(CallError::TooLarge(TooLarge { method: message.method.clone(), bytes, limit }))
+}
