@@ -433,6 +433,7 @@ mod router;
 mod running;
 mod server;
 mod service;
+mod shutdown;
 mod stub;
 mod travel;
 
@@ -463,5 +464,6 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
-pub use server::{BoundServer, ServeError, Server, Stopped};
+pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
+pub use shutdown::{ServerHandle, Stopped};

@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::pending;
+use futures::future::{Either, pending, select};
 use msgrpc_core::{FaultFormat, Limits};
 use msgrpc_transport::{Address, AddressError, BindError, ListenOptions, Listener};
 use tokio::sync::Semaphore;
@@ -18,9 +19,7 @@ use crate::accept::{Acceptor, Connections, accept_all};
 use crate::connection::{Closing, Manners};
 use crate::router::Router;
 use crate::service::Service;
-
-/// How long requests at work have after the server was told to stop.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+use crate::shutdown::{Owner, ServerHandle, Stopped, add};
 
 /// How long tasks have to end after they were told to end at once.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
@@ -43,6 +42,7 @@ pub struct Server {
     addresses: Vec<Result<Address, AddressError>>,
     listeners: Vec<Listener>,
     options: Options,
+    owner: Owner,
 }
 
 #[derive(Clone, Debug)]
@@ -50,7 +50,6 @@ struct Options {
     limits: Limits,
     faults: FaultFormat,
     listen: ListenOptions,
-    shutdown_grace: Duration,
 }
 
 impl Server {
@@ -64,8 +63,8 @@ impl Server {
                 limits: Limits::server(),
                 faults: FaultFormat::default(),
                 listen: ListenOptions::default(),
-                shutdown_grace: SHUTDOWN_GRACE,
             },
+            owner: Owner::new(),
         }
     }
 
@@ -103,10 +102,16 @@ impl Server {
         self
     }
 
-    /// How long requests at work have after the server was told to stop. Default: 30 s.
-    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
-        self.options.shutdown_grace = grace;
+    /// How long requests at work have after the server was told to stop. Default: 30 s, as long as a client
+    /// waits for an answer by default.
+    pub fn shutdown_grace(self, grace: Duration) -> Self {
+        self.owner.set_grace(grace);
         self
+    }
+
+    /// What ends this server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.owner.handle().clone()
     }
 
     /// Binds every address. Connections queue in the system's backlog until the server runs.
@@ -127,7 +132,7 @@ impl Server {
         if listeners.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        Ok(BoundServer { router, listeners, options: self.options })
+        Ok(BoundServer { router, listeners, options: self.options, owner: self.owner })
     }
 
     /// Binds and serves for ever.
@@ -165,6 +170,7 @@ pub struct BoundServer {
     router: Arc<Router>,
     listeners: Vec<Listener>,
     options: Options,
+    owner: Owner,
 }
 
 impl BoundServer {
@@ -173,7 +179,12 @@ impl BoundServer {
         self.listeners.iter().map(|listener| listener.address().clone()).collect()
     }
 
-    /// Serves for ever.
+    /// What ends this server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.owner.handle().clone()
+    }
+
+    /// Serves until a [`handle`](Self::handle) tells it to end.
     ///
     /// # Errors
     ///
@@ -186,9 +197,15 @@ impl BoundServer {
         self.run_until(pending::<()>()).await.map(drop)
     }
 
-    /// Serves until `stop` is ready, then ends in order: no more connections, no more requests; those
-    /// at work are answered, and what the grace of [`Server::shutdown_grace`] does not suffice for is
-    /// dropped.
+    /// Serves until `stop` is ready, or a [`handle`](Self::handle) says so, then ends in order:
+    ///
+    /// 1. No connection is accepted any more, and the addresses are free.
+    /// 2. Requests and notifications at work go on, and calls that they make of their peers are answered. A request that
+    ///    is read now is refused with -32003, "the server is shutting down": the caller knows that it was not run. A
+    ///    notification that had been read, or is read at once, is run; one that comes later is discarded and counted.
+    /// 3. A connection is closed as soon as it has nothing at work and its answers are written.
+    /// 4. When the grace of [`Server::shutdown_grace`] is over, what is left is dropped, and tasks have one second to
+    ///    end.
     ///
     /// # Errors
     ///
@@ -198,53 +215,79 @@ impl BoundServer {
     ///
     /// Dropping the future closes every connection at once.
     pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
-        let Options { limits, faults, shutdown_grace, .. } = self.options;
+        let Options { limits, faults, .. } = self.options;
         let tasks = TaskTracker::new();
         let connections = Arc::new(Connections::default());
+        let blocking = Arc::new(Semaphore::new(limits.blocking));
         let acceptor = Acceptor {
             router: self.router,
-            blocking: Arc::new(Semaphore::new(limits.blocking)),
+            blocking: Arc::clone(&blocking),
             places: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             manners: Manners { limits: Arc::new(limits), faults },
             tasks: tasks.clone(),
             connections: Arc::clone(&connections),
+            server: self.owner.handle().clone(),
         };
         // Whatever ends this future ends the connections.
-        let abort = AbortOnDrop(Arc::clone(&connections));
+        let run = Run { connections, owner: self.owner };
         for listener in self.listeners {
             tasks.spawn(accept_all(acceptor.clone(), listener));
         }
+        let most_blocking = acceptor.manners.limits.blocking;
         drop(acceptor);
-        stop.await;
-        tracing::info!("shutting down");
-        connections.close(Closing::Drain);
-        tasks.close();
-        let in_time = tokio::time::timeout(shutdown_grace, tasks.wait()).await.is_ok();
-        let aborted = if in_time { 0 } else { connections.at_work() };
-        drop(abort);
-        // A blocking method cannot be stopped; the server does not wait for it.
+        select(pin!(stop), pin!(run.owner.ordered())).await;
+        run.drain(&tasks).await;
+        run.abort();
+        // A blocking method cannot be stopped, nor one that never waits; the server does not wait for them.
         if tokio::time::timeout(ABORT_GRACE, tasks.wait()).await.is_err() {
             tracing::warn!(tasks = tasks.len(), "tasks are left that do not end");
         }
-        Ok(Stopped { aborted })
+        let stopped = run.count(most_blocking - blocking.available_permits());
+        tracing::info!(%stopped, "the server has ended");
+        run.owner.end(stopped);
+        Ok(stopped)
     }
 }
 
-/// Closes every connection of a server at once when it is dropped.
-struct AbortOnDrop(Arc<Connections>);
+/// What a server runs; it is ended at once when this is dropped.
+struct Run {
+    connections: Arc<Connections>,
+    owner: Owner,
+}
 
-impl Drop for AbortOnDrop {
+impl Run {
+    /// Ends in order, as far as the time allows.
+    async fn drain(&self, tasks: &TaskTracker) {
+        tracing::info!("shutting down");
+        self.owner.handle().shutdown();
+        self.connections.close(Closing::Drain);
+        tasks.close();
+        if let Either::Right(_) = select(pin!(tasks.wait()), pin!(self.owner.due())).await {
+            tracing::debug!("the grace is over");
+        }
+    }
+
+    fn abort(&self) {
+        self.connections.close(Closing::Abort);
+        self.owner.handle().aborted().cancel();
+    }
+
+    /// How it ended, with this many blocking methods left.
+    fn count(&self, blocking: usize) -> Stopped {
+        let tally = self.owner.handle().tally();
+        let (connections, at_work) = self.connections.left();
+        add(&tally.connections_aborted, connections);
+        add(&tally.aborted, at_work);
+        let mut stopped = tally.count();
+        stopped.blocking = blocking;
+        stopped
+    }
+}
+
+impl Drop for Run {
     fn drop(&mut self) {
-        self.0.close(Closing::Abort);
+        self.abort();
     }
-}
-
-/// How a server ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stopped {
-    /// Requests and notifications at work that the grace did not suffice for.
-    pub aborted: usize,
 }
 
 /// Why a server cannot start.

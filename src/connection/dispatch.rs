@@ -10,11 +10,12 @@ use std::task::Poll;
 
 use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation};
 
-use super::Connection;
+use super::{Connection, Done};
 use crate::context::Context as CallContext;
 use crate::router::Router;
 use crate::running::{Running, Started};
 use crate::service::{Outcome, Request};
+use crate::shutdown::add;
 
 /// What a connection serves.
 #[derive(Clone, Debug)]
@@ -36,20 +37,40 @@ pub(super) struct Dispatcher {
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
-    /// No more requests are started.
-    pub(super) draining: bool,
+    pub(super) intake: Intake,
+}
+
+/// What is still started of what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    All,
+    /// This side is ending: requests are refused, and what had arrived of notifications is run.
+    Notifications,
+    /// All that had arrived is in: notifications that come now are discarded.
+    Nothing,
 }
 
 impl Dispatcher {
     pub(super) fn new(connection: &Arc<Connection>, services: Services) -> Self {
         let lane = Arc::new(Lane::default());
-        Self { connection: Arc::clone(connection), services, lane, draining: false }
+        Self { connection: Arc::clone(connection), services, lane, intake: Intake::All }
+    }
+
+    /// Whether a notification that has just come is too late; it is counted.
+    pub(super) fn discards(&self, invocation: &OwnedInvocation) -> bool {
+        let discards = self.intake == Intake::Nothing && invocation.msgid().is_none();
+        if discards {
+            add(&self.connection.tally.refused, 1);
+            tracing::debug!(peer = %self.connection.peer_name, "a notification came too late");
+        }
+        discards
     }
 
     /// Starts one. Ready: its outcome, of which nothing is sent for a notification.
     pub(super) fn start(&mut self, invocation: OwnedInvocation) -> Poll<Outcome> {
         let msgid = invocation.msgid();
-        if self.draining && msgid.is_some() {
+        if self.intake != Intake::All && msgid.is_some() {
+            add(&self.connection.tally.refused, 1);
             let fault = Fault::new(FaultCode::ShuttingDown, "the server is shutting down");
             return Poll::Ready(fault.into());
         }
@@ -69,6 +90,9 @@ impl Dispatcher {
             Started::Ready(outcome) => {
                 if msgid.is_none() {
                     self.lane.leave();
+                    if self.intake != Intake::All {
+                        add(&self.connection.tally.answered, 1);
+                    }
                 }
                 return Poll::Ready(outcome);
             }
@@ -89,7 +113,7 @@ impl Dispatcher {
 async fn request(connection: Arc<Connection>, msgid: MsgId, running: Running) {
     let gone = connection.gone.clone();
     let outcome = gone.run_until_cancelled(running).await;
-    connection.finish(outcome.map(|outcome| (msgid, outcome)));
+    connection.finish(outcome.map_or(Done::Dropped, |outcome| Done::Answered(msgid, outcome)));
 }
 
 /// A notification that was not ready at once, and those that came after it.
@@ -106,7 +130,7 @@ async fn notifications(
             Some(running) => gone.run_until_cancelled(running).await.is_some(),
             None => !gone.is_cancelled(),
         };
-        connection.finish(None);
+        connection.finish(if alive { Done::Ran } else { Done::Dropped });
         let next = if alive { lane.next() } else { lane.clear() };
         match next {
             Next::Run(invocation) => {
@@ -115,7 +139,7 @@ async fn notifications(
                 }
             }
             Next::Dropped(count) => {
-                connection.at_work.fetch_sub(count, Ordering::Relaxed);
+                connection.discard(count);
                 return;
             }
         }

@@ -15,11 +15,12 @@ use bytes::BytesMut;
 use msgrpc_transport::Stream;
 
 use super::alarm::{Alarm, now};
-use super::dispatch::{Dispatcher, Services};
+use super::dispatch::{Dispatcher, Intake, Services};
 use super::reader::{Progress, Reader};
 use super::writer::Writer;
 use super::{Closing, Connection, Settled};
 use crate::error::CloseReason;
+use crate::shutdown::add;
 
 /// Batches handled in one turn before other tasks may run.
 const BATCHES: usize = 4;
@@ -86,7 +87,9 @@ impl Driver {
         if closing == Closing::Abort {
             return Err(End::Now(CloseReason::Local));
         }
-        self.dispatcher.draining = closing == Closing::Drain;
+        if closing == Closing::Drain && self.dispatcher.intake == Intake::All {
+            self.dispatcher.intake = Intake::Notifications;
+        }
         self.exchange(cx)?;
         if self.reader.eof || closing > Closing::No {
             self.check_end(closing)?;
@@ -97,7 +100,7 @@ impl Driver {
     /// Whether nothing is left to do for a connection that is closing, or half-closed.
     fn check_end(&mut self, closing: Closing) -> Result<(), End> {
         let flushed = self.writer.is_idle() && self.connection.lock().is_flushed();
-        let done = self.connection.at_work() == 0 && !self.reader.has_backlog() && flushed;
+        let done = self.connection.at_work() == 0 && self.reader.backlog() == 0 && flushed;
         if self.reader.eof {
             self.fail_calls();
             if done {
@@ -127,7 +130,12 @@ impl Driver {
                     }
                     self.write(cx)?;
                 }
-                Ok(Progress::Idle | Progress::Eof) => break,
+                Ok(Progress::Idle | Progress::Eof) => {
+                    if self.dispatcher.intake == Intake::Notifications {
+                        self.dispatcher.intake = Intake::Nothing;
+                    }
+                    break;
+                }
                 Ok(Progress::Paused) => {
                     // What was read and may not be started yet is no message that is late.
                     self.partial = None;
@@ -259,9 +267,24 @@ impl Driver {
     /// Ends the connection: what waits fails, handlers are dropped.
     fn end(&mut self, reason: &Arc<CloseReason>) {
         tracing::debug!(peer = %self.connection.peer_name(), %reason, "connection ended");
+        let cut_off = matches!(self.phase, Phase::Open);
         self.phase = Phase::Ended;
+        self.count_end(cut_off);
         self.refuse_calls(reason, true);
         self.connection.gone.cancel();
+    }
+
+    /// Counts an end that is by our will.
+    fn count_end(&self, cut_off: bool) {
+        let tally = &self.connection.tally;
+        match self.connection.lock().closing {
+            Closing::No => {}
+            Closing::Abort if cut_off => {
+                add(&tally.connections_aborted, 1);
+                add(&tally.aborted, self.reader.backlog());
+            }
+            _ => add(&tally.connections_closed, 1),
+        }
     }
 
     /// Discards what the peer still sends. Ready at its end.
