@@ -259,7 +259,9 @@ impl Run {
     /// Ends in order, as far as the time allows.
     async fn drain(&self, tasks: &TaskTracker) {
         tracing::info!("shutting down");
-        self.owner.handle().shutdown();
+        if !self.owner.handle().is_stopping() {
+            self.owner.handle().shutdown();
+        }
         self.connections.close(Closing::Drain);
         tasks.close();
         if let Either::Right(_) = select(pin!(tasks.wait()), pin!(self.owner.due())).await {

@@ -268,7 +268,7 @@ pub struct Stopped {
     pub refused: usize,
     /// Connections that were closed in order, or by their peer.
     pub connections_closed: usize,
-    /// Connections that were still at something when the grace was over.
+    /// Connections that were not closed yet when the grace was over.
     pub connections_aborted: usize,
     /// Tasks of [`Context::spawn`](crate::Context::spawn) that were dropped when the grace was over.
     pub tasks_aborted: usize,

@@ -85,6 +85,8 @@ impl Driver {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let closing = self.begin_turn(cx);
         if closing == Closing::Abort {
+            // Answers that are queued go out as far as there is room for them.
+            self.write(cx)?;
             return Err(End::Now(CloseReason::Local));
         }
         if closing == Closing::Drain && self.dispatcher.intake == Intake::All {

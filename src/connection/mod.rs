@@ -255,7 +255,8 @@ impl Connection {
         let mut state = self.lock();
         self.at_work.fetch_sub(1, Ordering::Relaxed);
         match state.closing {
-            Closing::Abort => add(&self.tally.aborted, 1),
+            // Counted as aborted, so it must not be answered after all.
+            Closing::Abort => return add(&self.tally.aborted, 1),
             Closing::Drain if ended => add(&self.tally.answered, 1),
             _ => {}
         }
