@@ -439,6 +439,7 @@ mod travel;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+pub mod signal;
 #[cfg(feature = "testing")]
 pub mod testing;
 

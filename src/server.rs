@@ -305,6 +305,9 @@ pub enum ServeError {
     /// There is nothing to listen on.
     #[error("the server has no address; give it one, such as .listen(\"tcp://127.0.0.1:8000\")")]
     NoAddress,
+    /// The system does not let the program listen for signals.
+    #[error("cannot listen for signals: {0}")]
+    Signal(std::io::Error),
     /// Two services have a method of the same name on the wire.
     #[error(
         "the services `{first}` and `{second}` both have a method `{method}`; give one of them a \
