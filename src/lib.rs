@@ -429,6 +429,8 @@ mod context;
 mod descriptor;
 mod error;
 mod in_process;
+#[cfg(feature = "listenfd")]
+mod inherit;
 mod router;
 mod running;
 mod server;
@@ -453,7 +455,7 @@ pub use msgrpc_core::{
 };
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
-pub use msgrpc_transport::{Address, Peer};
+pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures::future::{Either, pending, select};
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, BindError, ListenOptions, Listener};
+use msgrpc_transport::{Address, AddressError, BindError, KeepAlive, ListenOptions, Listener};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,8 @@ pub struct Server {
     services: Vec<Arc<dyn Service>>,
     addresses: Vec<Result<Address, AddressError>>,
     listeners: Vec<Listener>,
+    /// Where further listeners come from, if any are handed over.
+    pub(crate) inherit: Option<fn(&ListenOptions) -> Result<Vec<Listener>, BindError>>,
     options: Options,
     owner: Owner,
 }
@@ -59,6 +61,7 @@ impl Server {
             services: vec![Arc::new(service)],
             addresses: Vec::new(),
             listeners: Vec::new(),
+            inherit: None,
             options: Options {
                 limits: Limits::server(),
                 faults: FaultFormat::default(),
@@ -102,6 +105,13 @@ impl Server {
         self
     }
 
+    /// TCP keep-alive of the connections, `None` for none. Default: a client that has died without a word is noticed
+    /// within two minutes; see [`KeepAlive`].
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.options.listen = self.options.listen.keep_alive(keep_alive);
+        self
+    }
+
     /// How long requests at work have after the server was told to stop. Default: 30 s, as long as a client
     /// waits for an answer by default.
     pub fn shutdown_grace(self, grace: Duration) -> Self {
@@ -126,6 +136,9 @@ impl Server {
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
         let router = Arc::new(Router::new(self.services)?);
         let mut listeners = self.listeners;
+        if let Some(inherit) = self.inherit {
+            listeners.extend(inherit(&self.options.listen)?);
+        }
         for address in self.addresses {
             listeners.push(Listener::bind(&address?, &self.options.listen).await?);
         }
