@@ -10,6 +10,7 @@ use std::sync::Arc;
 use msgrpc_transport::{Address, Peer};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +21,11 @@ use crate::shutdown::{ServerHandle, add};
 
 /// The surroundings of a request.
 #[derive(Clone)]
-pub struct Context(Arc<Surroundings>);
+pub struct Context(
+    Arc<Surroundings>,
+    /// When its method is due.
+    Option<Instant>,
+);
 
 /// What all requests of one connection share.
 struct Surroundings {
@@ -54,7 +59,12 @@ impl Context {
     }
 
     fn made(origin: Origin, blocking: Arc<Semaphore>, server: Option<ServerHandle>) -> Self {
-        Self(Arc::new(Surroundings { origin, blocking, server }))
+        Self(Arc::new(Surroundings { origin, blocking, server }), None)
+    }
+
+    /// The same surroundings, for a request that is due then.
+    pub(crate) fn due_at(&self, deadline: Instant) -> Self {
+        Self(Arc::clone(&self.0), Some(deadline))
     }
 
     /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
@@ -102,6 +112,14 @@ impl Context {
     /// What ends the server that runs this method; `None` in a client that serves, and in process.
     pub fn server(&self) -> Option<&ServerHandle> {
         self.0.server.as_ref()
+    }
+
+    /// When the method is to be done: after that it is dropped. `None` unless the server has a
+    /// [timeout for it](crate::Server::method_timeout).
+    ///
+    /// The caller's own timeout is not known here; it does not travel.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.1
     }
 
     /// Runs `work` to its end on a task of its own, even when whoever called is gone.

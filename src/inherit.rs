@@ -4,7 +4,7 @@
 
 use msgrpc_transport::Listener;
 
-use crate::server::Server;
+use crate::server::{HandedOver, Server};
 
 impl Server {
     /// Listens on the sockets of `LISTEN_FDS` as well, those of TCP and of Unix. The feature `listenfd`.
@@ -35,7 +35,7 @@ impl Server {
     /// # Ok(()) }
     /// ```
     pub fn inherit(mut self) -> Self {
-        self.inherit = Some(Listener::inherited);
+        self.inherit = Some(HandedOver(Listener::inherited));
         self
     }
 }

@@ -431,6 +431,7 @@ mod error;
 mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
+mod method_timeouts;
 mod router;
 mod running;
 mod server;

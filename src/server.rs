@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accept::{Acceptor, Connections, accept_all};
 use crate::connection::{Closing, Manners};
+use crate::method_timeouts::MethodTimeouts;
 use crate::router::Router;
 use crate::service::Service;
 use crate::shutdown::{Owner, ServerHandle, Stopped, add};
@@ -42,10 +43,14 @@ pub struct Server {
     addresses: Vec<Result<Address, AddressError>>,
     listeners: Vec<Listener>,
     /// Where further listeners come from, if any are handed over.
-    pub(crate) inherit: Option<fn(&ListenOptions) -> Result<Vec<Listener>, BindError>>,
+    pub(crate) inherit: Option<HandedOver>,
+    pub(crate) timeouts: MethodTimeouts,
     options: Options,
     owner: Owner,
 }
+
+/// Takes the sockets that were handed over to this process.
+pub(crate) struct HandedOver(pub(crate) fn(&ListenOptions) -> Result<Vec<Listener>, BindError>);
 
 #[derive(Clone, Debug)]
 struct Options {
@@ -62,6 +67,7 @@ impl Server {
             addresses: Vec::new(),
             listeners: Vec::new(),
             inherit: None,
+            timeouts: MethodTimeouts::default(),
             options: Options {
                 limits: Limits::server(),
                 faults: FaultFormat::default(),
@@ -105,6 +111,13 @@ impl Server {
         self
     }
 
+    /// How long a connection may be idle before it is closed, `None` for as long as it likes: as
+    /// [`Limits::idle_timeout`]. Default: `None`.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.limits.idle_timeout = timeout.into();
+        self
+    }
+
     /// TCP keep-alive of the connections, `None` for none. Default: a client that has died without a word is noticed
     /// within two minutes; see [`KeepAlive`].
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
@@ -134,10 +147,10 @@ impl Server {
     ///
     /// Dropping the future unbinds what was bound.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
-        let router = Arc::new(Router::new(self.services)?);
+        let router = Arc::new(Router::new(self.services)?.with_timeouts(self.timeouts)?);
         let mut listeners = self.listeners;
-        if let Some(inherit) = self.inherit {
-            listeners.extend(inherit(&self.options.listen)?);
+        if let Some(HandedOver(take)) = self.inherit {
+            listeners.extend(take(&self.options.listen)?);
         }
         for address in self.addresses {
             listeners.push(Listener::bind(&address?, &self.options.listen).await?);
@@ -333,6 +346,15 @@ pub enum ServeError {
         first: &'static str,
         /// The service that has it as well.
         second: &'static str,
+    },
+    /// A timeout was set for a method that no service has.
+    #[error(
+        "no service has a method `{method}`, for which a timeout is set; what counts is the name on \
+         the wire, with its namespace"
+    )]
+    NoSuchMethod {
+        /// The name.
+        method: Box<str>,
     },
     /// Two services take any name.
     #[error("the services `{first}` and `{second}` both take methods of any name; only one can")]

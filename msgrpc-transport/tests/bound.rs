@@ -1,4 +1,5 @@
 //! Listeners over sockets that were bound elsewhere, and keep-alive on what is connected.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::poll_fn;
 use std::io::IoSlice;

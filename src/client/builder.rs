@@ -61,6 +61,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How long the connection may be idle before it is closed, `None` for as long as it likes: as
+    /// [`Limits::idle_timeout`]. Default: `None`.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle_timeout = timeout.into();
+        self
+    }
+
     /// TCP keep-alive, `None` for none. Default: a server that has died without a word is noticed within two minutes; see
     /// [`KeepAlive`].
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {

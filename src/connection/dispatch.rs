@@ -12,6 +12,7 @@ use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation};
 
 use super::{Connection, Done};
 use crate::context::Context as CallContext;
+use crate::method_timeouts::Due;
 use crate::router::Router;
 use crate::running::{Running, Started};
 use crate::service::{Outcome, Request};
@@ -26,8 +27,14 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    fn start(&self, invocation: OwnedInvocation) -> Started {
-        Running::start(|| self.router.call(Request::new(invocation, self.context.clone())))
+    /// Starts one, and tells when it is due.
+    fn start(&self, invocation: OwnedInvocation) -> (Started, Option<Due>) {
+        let due = self.router.due(invocation.method());
+        let context = match &due {
+            Some(due) => self.context.due_at(due.at),
+            None => self.context.clone(),
+        };
+        (Running::start(|| self.router.call(Request::new(invocation, context))), due)
     }
 }
 
@@ -85,9 +92,9 @@ impl Dispatcher {
         } else {
             invocation
         };
-        let running = match self.services.start(invocation) {
-            Started::Pending(running) => running,
-            Started::Ready(outcome) => {
+        let (running, due) = match self.services.start(invocation) {
+            (Started::Pending(running), due) => (running, due),
+            (Started::Ready(outcome), _) => {
                 if msgid.is_none() {
                     self.lane.leave();
                     if self.intake != Intake::All {
@@ -100,20 +107,32 @@ impl Dispatcher {
         let connection = Arc::clone(&self.connection);
         connection.at_work.fetch_add(1, Ordering::Relaxed);
         if let Some(msgid) = msgid {
-            self.connection.tasks.spawn(request(connection, msgid, running));
+            self.connection.tasks.spawn(request(connection, msgid, running, due));
         } else {
             let (services, lane) = (self.services.clone(), Arc::clone(&self.lane));
-            self.connection.tasks.spawn(notifications(connection, services, lane, running));
+            self.connection.tasks.spawn(notifications(connection, services, lane, (running, due)));
         }
         Poll::Pending
     }
 }
 
 /// A request that was not ready at once.
-async fn request(connection: Arc<Connection>, msgid: MsgId, running: Running) {
+async fn request(connection: Arc<Connection>, msgid: MsgId, running: Running, due: Option<Due>) {
     let gone = connection.gone.clone();
-    let outcome = gone.run_until_cancelled(running).await;
+    let outcome = gone.run_until_cancelled(run(&connection, running, due)).await;
     connection.finish(outcome.map_or(Done::Dropped, |outcome| Done::Answered(msgid, outcome)));
+}
+
+/// Runs to the end, or until it is due.
+async fn run(connection: &Connection, running: Running, due: Option<Due>) -> Outcome {
+    let Some(due) = due else { return running.await };
+    if let Ok(outcome) = tokio::time::timeout_at(due.at, running).await {
+        return outcome;
+    }
+    add(&connection.tally.timed_out, 1);
+    let (peer, after) = (&connection.peer_name, due.after);
+    tracing::warn!(%peer, method = msgrpc_core::printable(&due.method), ?after, "a method timed out");
+    due.fault().into()
 }
 
 /// A notification that was not ready at once, and those that came after it.
@@ -121,21 +140,23 @@ async fn notifications(
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
-    first: Running,
+    first: (Running, Option<Due>),
 ) {
     let gone = connection.gone.clone();
     let mut running = Some(first);
     loop {
         let alive = match running.take() {
-            Some(running) => gone.run_until_cancelled(running).await.is_some(),
+            Some((running, due)) => {
+                gone.run_until_cancelled(run(&connection, running, due)).await.is_some()
+            }
             None => !gone.is_cancelled(),
         };
         connection.finish(if alive { Done::Ran } else { Done::Dropped });
         let next = if alive { lane.next() } else { lane.clear() };
         match next {
             Next::Run(invocation) => {
-                if let Started::Pending(pending) = services.start(invocation) {
-                    running = Some(pending);
+                if let (Started::Pending(pending), due) = services.start(invocation) {
+                    running = Some((pending, due));
                 }
             }
             Next::Dropped(count) => {

@@ -16,6 +16,7 @@ use msgrpc_transport::Stream;
 
 use super::alarm::{Alarm, now};
 use super::dispatch::{Dispatcher, Intake, Services};
+use super::idle::Idle;
 use super::reader::{Progress, Reader};
 use super::writer::Writer;
 use super::{Closing, Connection, Settled};
@@ -44,6 +45,7 @@ pub(crate) struct Driver {
     partial: Option<Instant>,
     /// Since when the peer's sending side has been closed.
     half_closed: Option<Instant>,
+    idle: Idle,
     phase: Phase,
 }
 
@@ -77,6 +79,7 @@ impl Driver {
             calls_due: None,
             partial: None,
             half_closed: None,
+            idle: Idle::new(connection.limits().idle_timeout),
             phase: Phase::Open,
         }
     }
@@ -123,7 +126,7 @@ impl Driver {
             let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
             let ways = (&mut self.writer, &mut self.stream);
             match self.reader.poll(connection, dispatcher, ways, cx) {
-                Ok(Progress::Read) => {}
+                Ok(Progress::Read) => self.idle.restart(),
                 Ok(Progress::Batch { woken }) => {
                     self.partial = None;
                     if woken > 1 || batch >= BATCHES {
@@ -196,6 +199,7 @@ impl Driver {
     /// Sets the alarm to the earliest deadline, and handles those that are over.
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         loop {
+            self.watch_idle();
             let at = self.deadline();
             self.alarm.set(at);
             if self.alarm.poll(cx).is_pending() {
@@ -216,8 +220,24 @@ impl Driver {
             if self.writer.stall_deadline(&self.connection).is_some_and(|at| at <= now) {
                 return Err(End::Now(CloseReason::WriteStalled(limits.write_stall_timeout)));
             }
+            self.watch_idle();
+            if let Some(limit) = self.idle.over(now) {
+                return Err(End::InOrder(CloseReason::Idle(limit)));
+            }
             self.time_out_calls(now);
         }
+    }
+
+    /// Starts or stops the idle clock.
+    fn watch_idle(&mut self) {
+        let Self { connection, reader, writer, partial, .. } = self;
+        self.idle.watch(|| {
+            if connection.at_work() > 0 || reader.backlog() > 0 || partial.is_some() {
+                return true;
+            }
+            let state = connection.lock();
+            state.outbound.in_flight() > 0 || !state.is_flushed() || !writer.is_idle()
+        });
     }
 
     /// The earliest of all deadlines.
@@ -227,6 +247,7 @@ impl Driver {
             self.partial.and_then(|since| since.checked_add(limits.partial_message_timeout)),
             self.half_closed.and_then(|since| since.checked_add(limits.half_close_grace)),
             self.writer.stall_deadline(&self.connection),
+            self.idle.deadline(),
         ];
         own.into_iter().flatten().chain(self.calls_due).min()
     }

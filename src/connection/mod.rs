@@ -7,6 +7,7 @@
 mod alarm;
 mod dispatch;
 mod driver;
+mod idle;
 mod reader;
 mod writer;
 
