@@ -25,7 +25,7 @@ impl MethodTimeouts {
         }
         let after = self.by_name.get(method).copied().unwrap_or(self.all)?;
         let at = Instant::now().checked_add(after)?;
-        Some(Due { at, after, method: method.into() })
+        Some(Due { at, after })
     }
 
     /// The methods that have a timeout of their own, or none.
@@ -39,13 +39,12 @@ impl MethodTimeouts {
 pub(crate) struct Due {
     pub(crate) at: Instant,
     pub(crate) after: Duration,
-    pub(crate) method: Box<str>,
 }
 
 impl Due {
     /// What the caller is told once it is over.
-    pub(crate) fn fault(&self) -> Fault {
-        let text = format!("`{}` took longer than {:?}", printable(&self.method), self.after);
+    pub(crate) fn fault(&self, method: &str) -> Fault {
+        let text = format!("`{}` took longer than {:?}", printable(method), self.after);
         Fault::new(FaultCode::TimedOut, text)
     }
 }

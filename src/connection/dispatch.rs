@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation};
+use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, printable};
 
+use super::stopwatch::{Stopwatch, Timed, timed};
 use super::{Connection, Done};
 use crate::context::Context as CallContext;
 use crate::method_timeouts::Due;
@@ -44,6 +45,7 @@ pub(super) struct Dispatcher {
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
+    stopwatch: Stopwatch,
     pub(super) intake: Intake,
 }
 
@@ -59,8 +61,18 @@ pub(super) enum Intake {
 
 impl Dispatcher {
     pub(super) fn new(connection: &Arc<Connection>, services: Services) -> Self {
-        let lane = Arc::new(Lane::default());
-        Self { connection: Arc::clone(connection), services, lane, intake: Intake::All }
+        Self {
+            connection: Arc::clone(connection),
+            services,
+            lane: Arc::default(),
+            stopwatch: Stopwatch::default(),
+            intake: Intake::All,
+        }
+    }
+
+    /// A batch is over.
+    pub(super) fn batch_ends(&mut self) {
+        self.stopwatch.stop(&self.connection.peer_name);
     }
 
     /// Whether a notification that has just come is too late; it is counted.
@@ -92,8 +104,11 @@ impl Dispatcher {
         } else {
             invocation
         };
-        let (running, due) = match self.services.start(invocation) {
-            (Started::Pending(running), due) => (running, due),
+        self.stopwatch.start(invocation.method());
+        let begun = match self.services.start(invocation) {
+            (Started::Pending(running), due) => {
+                Begun { running, method: self.stopwatch.latest().into(), due }
+            }
             (Started::Ready(outcome), _) => {
                 if msgid.is_none() {
                     self.lane.leave();
@@ -107,32 +122,41 @@ impl Dispatcher {
         let connection = Arc::clone(&self.connection);
         connection.at_work.fetch_add(1, Ordering::Relaxed);
         if let Some(msgid) = msgid {
-            self.connection.tasks.spawn(request(connection, msgid, running, due));
+            self.connection.tasks.spawn(request(connection, msgid, begun));
         } else {
             let (services, lane) = (self.services.clone(), Arc::clone(&self.lane));
-            self.connection.tasks.spawn(notifications(connection, services, lane, (running, due)));
+            self.connection.tasks.spawn(notifications(connection, services, lane, begun));
         }
         Poll::Pending
     }
 }
 
 /// A request that was not ready at once.
-async fn request(connection: Arc<Connection>, msgid: MsgId, running: Running, due: Option<Due>) {
+async fn request(connection: Arc<Connection>, msgid: MsgId, begun: Begun) {
     let gone = connection.gone.clone();
-    let outcome = gone.run_until_cancelled(run(&connection, running, due)).await;
+    let outcome = gone.run_until_cancelled(run(&connection, begun)).await;
     connection.finish(outcome.map_or(Done::Dropped, |outcome| Done::Answered(msgid, outcome)));
 }
 
+/// What was not ready at once.
+struct Begun {
+    running: Running,
+    method: Box<str>,
+    due: Option<Due>,
+}
+
 /// Runs to the end, or until it is due.
-async fn run(connection: &Connection, running: Running, due: Option<Due>) -> Outcome {
+async fn run(connection: &Connection, begun: Begun) -> Outcome {
+    let Begun { running, method, due } = begun;
+    let peer = &*connection.peer_name;
+    let running = Timed { running, method: &method, peer };
     let Some(due) = due else { return running.await };
     if let Ok(outcome) = tokio::time::timeout_at(due.at, running).await {
         return outcome;
     }
     add(&connection.tally.timed_out, 1);
-    let (peer, after) = (&connection.peer_name, due.after);
-    tracing::warn!(%peer, method = msgrpc_core::printable(&due.method), ?after, "a method timed out");
-    due.fault().into()
+    tracing::warn!(peer, method = printable(&method), after = ?due.after, "a method timed out");
+    due.fault(&method).into()
 }
 
 /// A notification that was not ready at once, and those that came after it.
@@ -140,23 +164,23 @@ async fn notifications(
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
-    first: (Running, Option<Due>),
+    first: Begun,
 ) {
     let gone = connection.gone.clone();
     let mut running = Some(first);
     loop {
         let alive = match running.take() {
-            Some((running, due)) => {
-                gone.run_until_cancelled(run(&connection, running, due)).await.is_some()
-            }
+            Some(begun) => gone.run_until_cancelled(run(&connection, begun)).await.is_some(),
             None => !gone.is_cancelled(),
         };
         connection.finish(if alive { Done::Ran } else { Done::Dropped });
         let next = if alive { lane.next() } else { lane.clear() };
         match next {
             Next::Run(invocation) => {
-                if let (Started::Pending(pending), due) = services.start(invocation) {
-                    running = Some((pending, due));
+                let method: Box<str> = invocation.method().into();
+                let started = timed(&connection.peer_name, &method, || services.start(invocation));
+                if let (Started::Pending(pending), due) = started {
+                    running = Some(Begun { running: pending, method, due });
                 }
             }
             Next::Dropped(count) => {

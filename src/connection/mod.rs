@@ -9,6 +9,7 @@ mod dispatch;
 mod driver;
 mod idle;
 mod reader;
+mod stopwatch;
 mod writer;
 
 use std::io::IoSlice;

@@ -89,6 +89,7 @@ impl Reader {
     ) -> Result<Progress, CloseReason> {
         if self.may_hold_messages {
             let handled = self.handle_batch(connection, dispatcher);
+            dispatcher.batch_ends();
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
                 return Ok(Progress::Batch { woken });
