@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::{Acceptor, Connections, accept_all};
-use crate::connection::{Closing, Manners};
+use crate::connection::{Closing, Manners, require_clock};
 use crate::method_timeouts::MethodTimeouts;
 use crate::router::Router;
 use crate::service::Service;
@@ -146,7 +146,12 @@ impl Server {
     /// # Cancel safety
     ///
     /// Dropping the future unbinds what was bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without a clock or sockets: build it with `enable_all`.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
+        require_clock();
         let router = Arc::new(Router::new(self.services)?.with_timeouts(self.timeouts)?);
         let mut listeners = self.listeners;
         if let Some(HandedOver(take)) = self.inherit {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use msgrpc_transport::Stream;
 
-use super::alarm::{Alarm, now};
+use super::alarm::{Alarm, now, require_clock};
 use super::dispatch::{Dispatcher, Intake, Services};
 use super::idle::Idle;
 use super::reader::{Progress, Reader};
@@ -69,6 +69,7 @@ enum End {
 
 impl Driver {
     pub(crate) fn new(connection: &Arc<Connection>, stream: Stream, services: Services) -> Self {
+        require_clock();
         Self {
             connection: Arc::clone(connection),
             stream,

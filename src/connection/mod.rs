@@ -29,7 +29,7 @@ use crate::error::CloseReason;
 use crate::service::Outcome;
 use crate::shutdown::{Tally, add};
 
-pub(crate) use alarm::now;
+pub(crate) use alarm::{now, require_clock};
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
