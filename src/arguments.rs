@@ -4,9 +4,8 @@
 //! what was expected and what was found.
 
 use msgrpc_core::value::{self, DecodeError, Elements, EncodeError, Style};
-use msgrpc_core::{Fault, FaultCode, INLINE_BYTES, Payload};
+use msgrpc_core::{Fault, FaultCode, Payload, PayloadBuffer};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::descriptor::{MethodDescriptor, ParamDescriptor};
 use crate::service::Request;
@@ -100,7 +99,7 @@ pub struct Params {
     method: &'static MethodDescriptor,
     style: Style,
     /// One byte for the array's head, then the arguments.
-    bytes: SmallVec<[u8; INLINE_BYTES]>,
+    bytes: PayloadBuffer,
     pushed: usize,
     /// Arguments that are sent, and where they end: trailing `None`s are left out (W3).
     kept: (usize, usize),
@@ -111,8 +110,8 @@ impl Params {
     /// No arguments yet.
     #[inline]
     pub fn new(method: &'static MethodDescriptor, style: Style) -> Self {
-        let mut bytes = SmallVec::new();
-        bytes.push(FIXARRAY);
+        let mut bytes = PayloadBuffer::default();
+        bytes.push(&[FIXARRAY]);
         Self { method, style, bytes, pushed: 0, kept: (0, 1), error: None }
     }
 
@@ -153,10 +152,11 @@ impl Params {
             self.bytes[0] = FIXARRAY | count;
         } else {
             let head = msgrpc_core::wire::array_head(u32::try_from(count).unwrap_or(u32::MAX));
-            self.bytes.remove(0);
-            self.bytes.insert_from_slice(0, head.as_slice());
+            let elements = std::mem::take(&mut self.bytes);
+            self.bytes.push(head.as_slice());
+            self.bytes.push(&elements[1..]);
         }
-        Ok(Payload::from_buffer(self.bytes))
+        Ok(self.bytes.finish())
     }
 }
 

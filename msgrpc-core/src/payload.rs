@@ -4,12 +4,14 @@
 //! call of usual size allocates nothing; large ones are shared by reference.
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, Range};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use crate::spare;
 use crate::value::{self, EncodeError, Style};
 
 /// Bytes up to which a payload lies inline.
@@ -30,7 +32,7 @@ pub struct Payload(Repr);
 #[derive(Clone)]
 enum Repr {
     Own(SmallVec<[u8; INLINE_BYTES]>),
-    Shared(Bytes),
+    Shared(Shared),
 }
 
 impl Payload {
@@ -41,19 +43,9 @@ impl Payload {
     /// When its `Serialize` fails, or asks for what MessagePack cannot hold.
     #[inline]
     pub fn encode<T: Serialize + ?Sized>(value: &T, style: Style) -> Result<Self, EncodeError> {
-        let mut bytes = SmallVec::new();
+        let mut bytes = PayloadBuffer::default();
         value::encode(value, style, &mut bytes)?;
-        Ok(Self::from_buffer(bytes))
-    }
-
-    /// The payload that a buffer holds: shared from [`SHARED_BYTES`] on.
-    #[inline]
-    pub fn from_buffer(buffer: SmallVec<[u8; INLINE_BYTES]>) -> Self {
-        if buffer.len() >= SHARED_BYTES {
-            Self(Repr::Shared(Bytes::from(buffer.into_vec())))
-        } else {
-            Self(Repr::Own(buffer))
-        }
+        Ok(bytes.finish())
     }
 
     /// A copy of `bytes`, which are the encoding of one value.
@@ -64,7 +56,7 @@ impl Payload {
 
     /// The shared buffer, for a large payload.
     #[inline]
-    pub fn shared(&self) -> Option<&Bytes> {
+    pub(crate) fn shared(&self) -> Option<&Shared> {
         match &self.0 {
             Repr::Own(_) => None,
             Repr::Shared(bytes) => Some(bytes),
@@ -86,13 +78,151 @@ impl Deref for Payload {
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self(Repr::Shared(bytes))
+        Self(Repr::Shared(Shared(bytes)))
     }
 }
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.len())
+    }
+}
+
+/// A part of a large buffer; the buffer is spare when its last part is gone.
+#[derive(Clone, Default)]
+pub(crate) struct Shared(Bytes);
+
+impl Shared {
+    /// Cuts the first `count` bytes off.
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.0.advance(count);
+    }
+}
+
+impl From<Vec<u8>> for Shared {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl Deref for Shared {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        spare::give(std::mem::take(&mut self.0));
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({} bytes)", self.len())
+    }
+}
+
+/// A payload while it is being encoded: inline or in a buffer of its own, from [`SHARED_BYTES`] on in a
+/// spare one.
+#[derive(Debug)]
+pub struct PayloadBuffer(Room);
+
+#[derive(Debug)]
+enum Room {
+    Own(SmallVec<[u8; INLINE_BYTES]>),
+    Spare(BytesMut),
+}
+
+impl PayloadBuffer {
+    /// Keeps the first `len` bytes.
+    #[inline]
+    pub fn truncate(&mut self, len: usize) {
+        match &mut self.0 {
+            Room::Own(bytes) => bytes.truncate(len),
+            Room::Spare(bytes) => bytes.truncate(len),
+        }
+    }
+
+    /// Appends `bytes`.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Room::Own(own) if own.len() + bytes.len() < SHARED_BYTES => {
+                own.extend_from_slice(bytes);
+            }
+            Room::Own(_) => self.outgrow(bytes),
+            Room::Spare(spare) => spare.extend_from_slice(bytes),
+        }
+    }
+
+    /// The payload.
+    #[inline]
+    pub fn finish(self) -> Payload {
+        match self.0 {
+            Room::Own(bytes) => Payload(Repr::Own(bytes)),
+            Room::Spare(bytes) => bytes.freeze().into(),
+        }
+    }
+
+    #[cold]
+    fn outgrow(&mut self, bytes: &[u8]) {
+        // What follows a large value is usually short.
+        const MORE: usize = 64;
+        let mut spare = spare::take(self.len() + bytes.len() + MORE);
+        spare.extend_from_slice(self);
+        spare.extend_from_slice(bytes);
+        self.0 = Room::Spare(spare);
+    }
+}
+
+impl Default for PayloadBuffer {
+    #[inline]
+    fn default() -> Self {
+        Self(Room::Own(SmallVec::new()))
+    }
+}
+
+impl Deref for PayloadBuffer {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Room::Own(bytes) => bytes,
+            Room::Spare(bytes) => bytes,
+        }
+    }
+}
+
+impl std::ops::DerefMut for PayloadBuffer {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        match &mut self.0 {
+            Room::Own(bytes) => bytes,
+            Room::Spare(bytes) => bytes,
+        }
+    }
+}
+
+impl io::Write for PayloadBuffer {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.push(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -3,13 +3,11 @@
 //! The driver's part that reads. It never waits for writing or for a handler: what cannot be started is
 //! held back within bounds, and answers to our own calls are seen all the same.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::BytesMut;
 use msgrpc_core::connection::{Event, Inbound};
 use msgrpc_core::scan::ScanError;
 use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolError};
@@ -23,14 +21,6 @@ use crate::service::Outcome;
 
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
-
-thread_local! {
-    /// A read buffer that no connection of this thread needs at the moment.
-    static SPARE: RefCell<Option<BytesMut>> = const { RefCell::new(None) };
-}
-
-/// Largest buffer kept as a spare, in bytes.
-const SPARE_BYTES: usize = 256 << 10;
 
 /// What arrives, and what is held back of it.
 #[derive(Debug)]
@@ -100,7 +90,7 @@ impl Reader {
         if self.must_pause(connection) {
             return Ok(Progress::Paused);
         }
-        let buffer = self.inbound.buffer(|| SPARE.take());
+        let buffer = self.inbound.buffer();
         match stream.poll_read(cx, buffer) {
             Poll::Ready(Ok(0)) => {
                 self.eof = true;
@@ -283,11 +273,7 @@ impl Reader {
 
     /// Keeps no buffer while nothing has arrived.
     fn release(&mut self) {
-        if let Some(buffer) = self.inbound.take_empty_buffer()
-            && buffer.capacity() <= SPARE_BYTES
-        {
-            SPARE.set(Some(buffer));
-        }
+        self.inbound.release_buffer();
         self.answers.shrink_to(4);
         self.settled.shrink_to(4);
         self.woken.shrink_to(4);
