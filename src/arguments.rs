@@ -3,6 +3,7 @@
 //! Used by generated code. Counts them first, so that the error texts name the method, the parameter,
 //! what was expected and what was found.
 
+use bytes::Bytes;
 use msgrpc_core::value::{self, DecodeError, Elements, EncodeError, Style};
 use msgrpc_core::{Fault, FaultCode, Payload, PayloadBuffer};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::service::Request;
 /// The arguments of a request, one after another.
 #[derive(Debug)]
 pub struct Arguments<'r> {
+    request: &'r Request,
     elements: Elements<'r>,
     method: &'static MethodDescriptor,
     taken: usize,
@@ -42,7 +44,7 @@ impl<'r> Arguments<'r> {
         {
             return Err(wrong_arity(method, given));
         }
-        take(&mut Self { elements, method, taken: 0 })
+        take(&mut Self { request, elements, method, taken: 0 })
     }
 
     /// The next argument; a missing optional one is `None`.
@@ -57,6 +59,15 @@ impl<'r> Arguments<'r> {
         let decoded =
             if self.elements.is_empty() { value::decode(&[NIL]) } else { self.elements.next() };
         decoded.map_err(|error| wrong_type(self.method, index, &error))
+    }
+
+    /// The next argument, which is bytes: large ones are a part of the request's frame.
+    ///
+    /// # Errors
+    ///
+    /// -32602 when it is of another type.
+    pub(crate) fn take_bytes(&mut self) -> Result<Bytes, Fault> {
+        self.take().map(|bytes| self.request.part(bytes))
     }
 }
 

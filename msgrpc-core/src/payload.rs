@@ -54,6 +54,14 @@ impl Payload {
         Self(Repr::Own(SmallVec::from_slice(bytes)))
     }
 
+    /// A part of this payload to keep: shared when it is large, copied when it is small.
+    pub fn part(&self, part: &[u8]) -> Bytes {
+        match &self.0 {
+            Repr::Shared(bytes) if part.len() >= SHARED_BYTES => bytes.slice_ref(part),
+            _ => Bytes::copy_from_slice(part),
+        }
+    }
+
     /// The shared buffer, for a large payload.
     #[inline]
     pub(crate) fn shared(&self) -> Option<&Shared> {

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn a_buffer_comes_back_when_its_last_part_is_given_back() {
         let mut buffer = take(20_000);
-        buffer.extend_from_slice(&[7; 20_000]);
+        buffer.resize(20_000, 7);
         let place = buffer.as_ptr();
         let whole = buffer.freeze();
         let part = whole.slice(5..);
