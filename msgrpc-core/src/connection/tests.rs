@@ -44,7 +44,7 @@ impl End {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        self.inbound.buffer(|| None).extend_from_slice(bytes);
+        self.inbound.buffer().extend_from_slice(bytes);
     }
 }
 
@@ -217,7 +217,7 @@ fn a_message_that_claims_too_much_ends_the_connection_before_its_body() {
         panic!("{error:?}")
     };
     assert_eq!(msgid, Some(MsgId::new(7)), "so that the caller can be told");
-    assert!(end.inbound.buffer(|| None).capacity() < 128 << 10, "nothing is allocated for a claim");
+    assert!(end.inbound.buffer().capacity() < 128 << 10, "nothing is allocated for a claim");
 }
 
 #[test]
