@@ -103,9 +103,8 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let address =
-            lines.filter_map(|line| line.strip_prefix(MARK).map(str::to_owned)).next().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let address = lines.find_map(|line| line.strip_prefix(MARK).map(str::to_owned)).unwrap();
         (Self(child), address)
     }
 
