@@ -22,6 +22,14 @@ fn alone() -> (MutexGuard<'static, ()>, &'static Log) {
     (ALONE.lock().unwrap_or_else(PoisonError::into_inner), LOG.get_or_init(Log::start))
 }
 
+/// Runs `test` in a runtime that is gone before another test begins.
+fn alone_in_a_runtime(test: impl AsyncFnOnce(&'static Log)) {
+    let (_alone, log) = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test(log));
+    drop(runtime);
+}
+
 fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
@@ -32,41 +40,41 @@ async fn server(name: &str) -> Running {
     Running::start_at(Server::new(LabService::new(Bench::default())), &address).await
 }
 
-#[expect(clippy::await_holding_lock, reason = "a test keeps the others out")]
-#[tokio::test]
-async fn ten_thousand_clients_that_call_and_go_leave_nothing_behind() {
-    let (_alone, log) = alone();
-    let server = server("calls").await;
-    LabClient::connect(&server.address).await.unwrap().add(1, 2).await.unwrap();
-    let metrics = tokio::runtime::Handle::current().metrics();
-    quiet().await;
-    let before = (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
-    for n in 0..10_000 {
-        let client = Client::connect(&server.address).await.unwrap();
-        let sum: i64 = client.call("add", (n, 2)).await.unwrap();
-        assert_eq!(sum, n + 2);
-        if n % 2 == 0 {
-            client.close().await;
+#[test]
+fn ten_thousand_clients_that_call_and_go_leave_nothing_behind() {
+    alone_in_a_runtime(async |log| {
+        let server = server("calls").await;
+        LabClient::connect(&server.address).await.unwrap().add(1, 2).await.unwrap();
+        let metrics = tokio::runtime::Handle::current().metrics();
+        quiet().await;
+        let before = (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
+        for n in 0..10_000 {
+            let client = Client::connect(&server.address).await.unwrap();
+            let sum: i64 = client.call("add", (n, 2)).await.unwrap();
+            assert_eq!(sum, n + 2);
+            if n % 2 == 0 {
+                client.close().await;
+            }
         }
-    }
-    let now = || (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
-    until("everything is as before", || now() == before).await;
+        let now = || (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
+        until("everything is as before", || now() == before).await;
+    });
 }
 
-#[expect(clippy::await_holding_lock, reason = "a test keeps the others out")]
-#[tokio::test]
-async fn ten_thousand_connections_without_a_byte_leave_nothing_and_are_not_logged() {
-    let (_alone, log) = alone();
-    let server = server("silent").await;
-    let metrics = tokio::runtime::Handle::current().metrics();
-    quiet().await;
-    let before = (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
-    for _ in 0..10_000 {
-        drop(server.wire().await);
-    }
-    let now = || (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
-    until("everything is as before", || now() == before).await;
-    server.serves_others().await;
+#[test]
+fn ten_thousand_connections_without_a_byte_leave_nothing_and_are_not_logged() {
+    alone_in_a_runtime(async |log| {
+        let server = server("silent").await;
+        let metrics = tokio::runtime::Handle::current().metrics();
+        quiet().await;
+        let before = (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
+        for _ in 0..10_000 {
+            drop(server.wire().await);
+        }
+        let now = || (open_descriptors(), metrics.num_alive_tasks(), log.lines_with("").len());
+        until("everything is as before", || now() == before).await;
+        server.serves_others().await;
+    });
 }
 
 /// Tells a child process that it is one.
