@@ -18,11 +18,14 @@ pub(crate) struct MethodTimeouts {
 }
 
 impl MethodTimeouts {
+    /// Whether every method may take as long as it likes.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.all.is_none() && self.by_name.is_empty()
+    }
+
     /// When an invocation of `method` that begins now is due; `None`: whenever it is done.
     pub(crate) fn due(&self, method: &str) -> Option<Due> {
-        if self.all.is_none() && self.by_name.is_empty() {
-            return None;
-        }
         let after = self.by_name.get(method).copied().unwrap_or(self.all)?;
         let at = Instant::now().checked_add(after)?;
         Some(Due { at, after })

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
 
-use msgrpc_core::{Fault, FaultCode};
+use msgrpc_core::{Fault, FaultCode, OwnedInvocation};
 
 use crate::descriptor::ServiceDescriptor;
 use crate::method_timeouts::{Due, MethodTimeouts};
@@ -79,9 +79,13 @@ impl Router {
         Ok(self)
     }
 
-    /// When a request of `method` that begins now is due.
-    pub(crate) fn due(&self, method: &str) -> Option<Due> {
-        self.timeouts.due(method)
+    /// When a request that begins now is due.
+    #[inline]
+    pub(crate) fn due(&self, invocation: &OwnedInvocation) -> Option<Due> {
+        if self.timeouts.is_none() {
+            return None;
+        }
+        self.timeouts.due(invocation.method())
     }
 
     /// Starts a request at the service that has its method.

@@ -30,7 +30,7 @@ pub(crate) struct Services {
 impl Services {
     /// Starts one, and tells when it is due.
     fn start(&self, invocation: OwnedInvocation) -> (Started, Option<Due>) {
-        let due = self.router.due(invocation.method());
+        let due = self.router.due(&invocation);
         let context = match &due {
             Some(due) => self.context.due_at(due.at),
             None => self.context.clone(),
@@ -101,7 +101,7 @@ impl Dispatcher {
         } else {
             invocation
         };
-        stopwatch.start(invocation.method());
+        stopwatch.start(invocation.raw_method());
         let begun = match self.services.start(invocation) {
             (Started::Pending(running), due) => Begun { running, method: stopwatch.latest(), due },
             (Started::Ready(outcome), _) => {
