@@ -357,3 +357,24 @@ fn waiting_for_a_turn_ends_with_the_deadline() {
     end.outbound.leave(ticket);
     assert_eq!(end.outbound.poll_timeout(), None);
 }
+
+#[test]
+fn a_long_message_of_short_parts_is_moved_a_few_times_at_most() {
+    let parts = vec!["x".repeat(1000); 4000];
+    let mut message = b"\x93\x02\xa1m".to_vec();
+    message.extend_from_slice(&params((parts,)));
+    let mut end = End::new(&Limits::server());
+    let (mut place, mut moved) = (std::ptr::null(), 0);
+    for piece in message.chunks(16 << 10) {
+        assert!(matches!(end.inbound.poll_event(), Ok(None)));
+        let buffer = end.inbound.buffer();
+        if buffer.as_ptr() != place {
+            place = buffer.as_ptr();
+            moved += buffer.len();
+        }
+        assert!(buffer.capacity() - buffer.len() >= piece.len());
+        buffer.extend_from_slice(piece);
+    }
+    assert!(matches!(end.inbound.poll_event(), Ok(Some(Event::Invocation(_)))));
+    assert!(moved <= 4 * message.len(), "{moved} bytes were moved of {}", message.len());
+}
