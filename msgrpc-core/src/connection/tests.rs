@@ -378,3 +378,24 @@ fn a_long_message_of_short_parts_is_moved_a_few_times_at_most() {
     assert!(matches!(end.inbound.poll_event(), Ok(Some(Event::Invocation(_)))));
     assert!(moved <= 4 * message.len(), "{moved} bytes were moved of {}", message.len());
 }
+
+#[test]
+fn a_notification_in_line_does_not_wait_for_calls_in_flight() {
+    let mut limits = Limits::client();
+    (limits.max_in_flight, limits.output_bytes) = (1, 100);
+    let mut end = End::new(&limits);
+    end.outbound.call("slow", &params(("x".repeat(100),)), None, None);
+    let waker = Waker::noop();
+    let wait = |admission| match admission {
+        Admission::Wait(ticket) => ticket,
+        Admission::Now => panic!("nothing may be sent now"),
+    };
+    let call = wait(end.outbound.admit(1, waker, None));
+    let first = wait(end.outbound.admit_notification(1, waker));
+    end.sent();
+    let mut woken = Vec::new();
+    end.outbound.poll_woken(&mut woken);
+    assert!(end.outbound.poll_turn(first, waker), "the peer has taken all bytes");
+    assert!(!end.outbound.poll_turn(call, waker), "another call is in flight");
+    assert_eq!(woken.len(), 1);
+}
