@@ -96,8 +96,11 @@ impl Driver {
 
     /// Whether nothing is left to do for a connection that is closing, or half-closed.
     fn check_end(&mut self, closing: Closing) -> Result<(), End> {
+        // In this order: whoever is done queues its answer and leaves work under one lock, so that the
+        // answer of what is seen to have left is seen as well.
+        let served = self.connection.at_work() == 0 && !self.reader.has_backlog();
         let flushed = self.writer.is_idle() && self.connection.lock().is_flushed();
-        let done = self.connection.at_work() == 0 && !self.reader.has_backlog() && flushed;
+        let done = served && flushed;
         if self.reader.eof {
             self.fail_calls();
             if done {

@@ -398,3 +398,6 @@ fn write_some(direct: &DirectWriter, chunk: &Chunk) -> usize {
     let count = chunk.slices(&mut slices);
     direct.try_write(&slices[..count]).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;
