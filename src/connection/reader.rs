@@ -263,8 +263,9 @@ impl Reader {
             return false;
         }
         let mut state = connection.lock();
-        state.paused = state.outbound.pending() == 0;
-        state.paused
+        let pauses = state.outbound.pending() == 0;
+        state.paused |= pauses;
+        pauses
     }
 
     /// Answers the request whose message broke a limit, if it is known which one it was.
@@ -298,7 +299,12 @@ struct Room(Option<usize>);
 impl Room {
     /// Whether no more requests may be started.
     fn is_full(&mut self, connection: &Connection) -> bool {
-        let bytes = *self.0.get_or_insert_with(|| connection.lock().outbound.room());
+        let bytes = *self.0.get_or_insert_with(|| {
+            let mut state = connection.lock();
+            let bytes = state.outbound.room();
+            state.paused |= bytes == 0;
+            bytes
+        });
         bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 

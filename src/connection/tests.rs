@@ -165,6 +165,33 @@ const LATE: &[u8] = b"\x94\x00\x01\xa4late\x90";
 const QUICK: &[u8] = b"\x94\x00\x02\xa5quick\x90";
 const ANSWER: &[u8] = b"\x94\x01\x02\xc0\x01";
 
+#[tokio::test]
+async fn what_was_held_back_starts_once_a_caller_has_written_the_answers_before_it() {
+    let mut limits = Limits::server();
+    limits.output_bytes = 1000;
+    let mut bench = Bench::new(limits);
+    bench.script.says(LATE);
+    assert!(bench.turn().is_pending());
+    bench.gate.notify_one();
+    tokio::task::yield_now().await;
+    assert_eq!(bench.connection.at_work(), 0, "its answer is queued");
+    // A caller that is alone begins to write.
+    let mut chunk = Chunk::default();
+    let owed = {
+        let mut state = bench.connection.lock();
+        state.outbound.poll_output(&mut chunk);
+        state.writing = true;
+        state.outbound.unwritten_bytes()
+    };
+    bench.script.says(QUICK);
+    assert!(bench.turn().is_pending());
+    assert!(!bench.is_woken(), "there is nothing that may be done");
+    bench.connection.has_written(chunk, owed);
+    assert!(bench.is_woken(), "there is room for another answer");
+    assert!(bench.turn().is_pending());
+    assert_eq!(bench.script.heard(), ANSWER);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_answer_to_a_peer_that_has_half_closed_is_not_lost() {
     // Two threads race: a driver that looks at the queue first loses one answer in some hundreds.
