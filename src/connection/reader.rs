@@ -23,6 +23,9 @@ use crate::service::Outcome;
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
 
+/// Why a peer is let go that does not even take refusals.
+const NOT_TAKEN: &str = "it does not take its answers";
+
 /// What one batch of messages brought about, until it is queued: empty between batches.
 #[derive(Debug, Default)]
 struct Batch {
@@ -180,6 +183,9 @@ impl Reader {
                 }
                 Event::Malformed(malformed) => {
                     tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    if malformed.msgid.is_some() && connection.lock().outbound.is_overflowing() {
+                        return Err(CloseReason::Overloaded(NOT_TAKEN));
+                    }
                     self.answer(connection, malformed.msgid, malformed.fault);
                 }
                 _ => {}
@@ -250,7 +256,7 @@ impl Reader {
             return Err(CloseReason::Overloaded("a notification could not be kept"));
         }
         if connection.lock().outbound.is_overflowing() {
-            return Err(CloseReason::Overloaded("it does not take its answers"));
+            return Err(CloseReason::Overloaded(NOT_TAKEN));
         }
         let text = format!("{} requests are at work on this connection", connection.at_work());
         self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));

@@ -192,6 +192,24 @@ async fn what_was_held_back_starts_once_a_caller_has_written_the_answers_before_
     assert_eq!(bench.script.heard(), ANSWER);
 }
 
+#[tokio::test]
+async fn a_peer_that_takes_no_faults_for_its_malformed_requests_is_let_go() {
+    let mut limits = Limits::server();
+    limits.output_bytes = 10_000;
+    let mut bench = Bench::new(limits);
+    bench.script.0.lock().unwrap().full = true;
+    // A request whose method is a number.
+    bench.script.says(&b"\x94\x00\x01\x05\x90".repeat(100_000));
+    while bench.connection.closed().is_none() && !bench.script.0.lock().unwrap().to_read.is_empty()
+    {
+        let _ = bench.turn();
+    }
+    let queued = bench.connection.lock().outbound.unwritten_bytes();
+    assert!(queued < 100_000, "{queued} bytes are queued");
+    let reason = bench.connection.closed().expect("it is closed");
+    assert!(matches!(*reason, CloseReason::Overloaded(_)), "{reason}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_answer_to_a_peer_that_has_half_closed_is_not_lost() {
     // Two threads race: a driver that looks at the queue first loses one answer in some hundreds.
