@@ -210,6 +210,20 @@ async fn a_peer_that_takes_no_faults_for_its_malformed_requests_is_let_go() {
     assert!(matches!(*reason, CloseReason::Overloaded(_)), "{reason}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_transport_that_does_not_flush_is_stalled() {
+    let mut bench = Bench::new(Limits::client());
+    bench.script.0.lock().unwrap().unflushable = true;
+    let sent = bench.connection.poll_notify(&outgoing("note"), &mut None, Waker::noop());
+    assert!(matches!(sent, Poll::Ready(Ok(()))));
+    bench.connection.close(Closing::Flush);
+    assert!(bench.turn().is_pending());
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert!(bench.turn().is_ready());
+    let reason = bench.connection.closed().expect("it is closed");
+    assert!(matches!(*reason, CloseReason::WriteStalled(_)), "{reason}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_answer_to_a_peer_that_has_half_closed_is_not_lost() {
     // Two threads race: a driver that looks at the queue first loses one answer in some hundreds.
