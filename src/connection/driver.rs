@@ -152,6 +152,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Handles what has arrived, as far as that goes at once; nothing can be written any more.
+    fn read_rest(&mut self, cx: &mut Context<'_>) {
+        let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
+        for _ in 0..4 * BATCHES {
+            let ways = (&mut self.writer, &mut self.stream);
+            match self.reader.poll(connection, dispatcher, ways, cx) {
+                Ok(Progress::Read | Progress::Batch { .. }) => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Notes that the driver runs, takes what is queued, and tells how far the connection is closing.
     fn begin_turn(&mut self, cx: &Context<'_>) -> Closing {
         let mut state = self.connection.lock();
@@ -181,7 +193,11 @@ impl Driver {
             return Ok(());
         }
         match self.writer.poll(&self.connection, &mut self.stream, cx) {
-            Poll::Ready(Err(error)) => Err(End::Now(write_error(error))),
+            Poll::Ready(Err(error)) => {
+                // What the peer said before it went still counts.
+                self.read_rest(cx);
+                Err(End::Now(write_error(error)))
+            }
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }

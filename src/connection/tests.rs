@@ -224,6 +224,26 @@ async fn a_transport_that_does_not_flush_is_stalled() {
     assert!(matches!(*reason, CloseReason::WriteStalled(_)), "{reason}");
 }
 
+#[tokio::test]
+async fn an_answer_that_has_come_counts_although_writing_fails() {
+    let mut bench = Bench::new(Limits::client());
+    let call = |bench: &Bench| {
+        let sent = bench.connection.poll_call(&outgoing("m"), &mut None, None, Waker::noop());
+        let Poll::Ready(Ok(msgid)) = sent else { panic!("it is not sent") };
+        msgid
+    };
+    let first = call(&bench);
+    assert!(bench.turn().is_pending());
+    bench.script.says(b"\x94\x01\x00\xc0\x07");
+    bench.script.0.lock().unwrap().broken = true;
+    let second = call(&bench);
+    assert!(bench.turn().is_ready());
+    let settled = |msgid| bench.connection.poll_settled(msgid, Waker::noop());
+    let first = settled(first);
+    assert!(matches!(&first, Poll::Ready(Settled::Answered(Ok(payload))) if **payload == [7]));
+    assert!(matches!(settled(second), Poll::Ready(Settled::Closed { sent: false })));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_last_answer_to_a_peer_that_has_half_closed_is_not_lost() {
     // Two threads race: a driver that looks at the queue first loses one answer in some hundreds.
