@@ -23,6 +23,9 @@ use crate::service::Outcome;
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
 
+/// Why a peer is let go that does not even take refusals.
+const NOT_TAKEN: &str = "it does not take its answers";
+
 /// What one batch of messages brought about, until it is queued: empty between batches.
 #[derive(Debug, Default)]
 struct Batch {
@@ -184,6 +187,9 @@ impl Reader {
                 }
                 Event::Malformed(malformed) => {
                     tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    if malformed.msgid.is_some() && connection.lock().outbound.is_overflowing() {
+                        return Err(CloseReason::Overloaded(NOT_TAKEN));
+                    }
                     self.answer(connection, malformed.msgid, malformed.fault);
                 }
                 _ => {}
@@ -254,7 +260,7 @@ impl Reader {
             return Err(CloseReason::Overloaded("a notification could not be kept"));
         }
         if connection.lock().outbound.is_overflowing() {
-            return Err(CloseReason::Overloaded("it does not take its answers"));
+            return Err(CloseReason::Overloaded(NOT_TAKEN));
         }
         let text = format!("{} requests are at work on this connection", connection.at_work());
         self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));
@@ -267,8 +273,9 @@ impl Reader {
             return false;
         }
         let mut state = connection.lock();
-        state.paused = state.outbound.pending() == 0;
-        state.paused
+        let pauses = state.outbound.pending() == 0;
+        state.paused |= pauses;
+        pauses
     }
 
     /// Answers the request whose message broke a limit, if it is known which one it was.
@@ -302,7 +309,12 @@ struct Room(Option<usize>);
 impl Room {
     /// Whether no more requests may be started.
     fn is_full(&mut self, connection: &Connection) -> bool {
-        let bytes = *self.0.get_or_insert_with(|| connection.lock().outbound.room());
+        let bytes = *self.0.get_or_insert_with(|| {
+            let mut state = connection.lock();
+            let bytes = state.outbound.room();
+            state.paused |= bytes == 0;
+            bytes
+        });
         bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 
