@@ -13,6 +13,7 @@
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | own listeners | [`Accept`] |
+//! | certificates and trust, for `tls://` | the module `tls`, with the feature `tls` or `tls-aws-lc` |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -47,6 +48,11 @@ mod peer;
 mod resolve;
 mod stream;
 mod tcp;
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub mod tls;
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
+#[path = "no_tls.rs"]
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -55,7 +61,7 @@ pub use address::{
 };
 pub use connect::{Connect, Dialer};
 pub use dial::dial;
-pub use error::{Attempt, BindError, ConnectError};
+pub use error::{Attempt, BindError, ConnectError, is_permanent};
 pub use futures::future::BoxFuture;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
