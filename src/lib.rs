@@ -495,6 +495,8 @@ pub use msgrpc_core::{
 };
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub use msgrpc_transport::tls;
 pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
 pub use call::{Call, Notify};

@@ -75,6 +75,19 @@ impl ClientBuilder {
         self
     }
 
+    /// How long the TLS handshake may take, once the socket is connected. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.dial = self.dial.handshake_timeout(timeout);
+        self
+    }
+
+    /// Whom to trust at a `tls://` address, and what to show there. Default: whom the system trusts, and nothing.
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.dial = self.dial.tls(tls);
+        self
+    }
+
     /// Calls that may wait for an answer at once; more wait their turn. Default: 1 024. With 1, peers
     /// that break on a second request in one segment are served.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
