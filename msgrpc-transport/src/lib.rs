@@ -13,6 +13,7 @@
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | own listeners | [`Accept`] |
+//! | connections kept and lent, of any kind | [`Pool`], [`Open`], [`Loan`], [`PoolOptions`], [`PoolError`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -44,6 +45,7 @@ mod listener;
 mod memory;
 mod options;
 mod peer;
+mod pool;
 mod resolve;
 mod stream;
 mod tcp;
@@ -60,4 +62,5 @@ pub use futures::future::BoxFuture;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
+pub use pool::{Loan, Open, Pool, PoolError, PoolOptions, PoolStatus, Proof};
 pub use stream::{DirectWriter, Stream};
