@@ -429,6 +429,7 @@ mod context;
 mod descriptor;
 mod error;
 mod in_process;
+mod pool;
 mod router;
 mod running;
 mod server;
@@ -463,5 +464,6 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
+pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};
 pub use server::{BoundServer, ServeError, Server, Stopped};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
