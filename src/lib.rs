@@ -471,6 +471,7 @@ mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
 mod method_timeouts;
+mod pool;
 mod router;
 mod running;
 mod server;
@@ -509,6 +510,7 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
+pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};
 pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
 pub use shutdown::{ServerHandle, Stopped};

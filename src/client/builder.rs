@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, DialOptions, KeepAlive, dial};
+use msgrpc_transport::{Address, AddressError, Connect, DialOptions, Dialer, KeepAlive, dial};
 
-use super::{CALL_TIMEOUT, Client};
+use super::{CALL_TIMEOUT, Client, Opener};
 use crate::connection::Manners;
 use crate::router::Router;
 use crate::server::ServeError;
@@ -129,6 +129,25 @@ impl ClientBuilder {
         let stream = dial(&address, &self.dial).await?;
         let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
         Ok(Client::start(stream, &manners, router, self.timeout))
+    }
+
+    /// Settings for clients of which it is said later where they connect to.
+    pub(crate) fn nowhere() -> Self {
+        Self::new("".parse())
+    }
+
+    /// What opens many connections with these settings: by `connector`, or to the address.
+    pub(crate) fn opener(
+        self,
+        connector: Option<Arc<dyn Connect>>,
+    ) -> Result<Opener, ConnectError> {
+        let connector = match connector {
+            Some(connector) => connector,
+            None => Arc::new(Dialer::new(self.address?).options(self.dial)),
+        };
+        let router = Arc::new(Router::new(self.services)?);
+        let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
+        Ok(Opener { connector, manners, router, timeout: self.timeout })
     }
 }
 
