@@ -4,10 +4,13 @@
 //! the system's backlog.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{self, Poll};
 
 use msgrpc_transport::{Listener, Stream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -92,24 +95,46 @@ pub(crate) async fn accept_all(acceptor: Acceptor, mut listener: Listener) {
     let accepting = async {
         while let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await {
             let stream = listener.accept().await;
-            let connection = serve(acceptor.clone(), stream);
-            acceptor.tasks.spawn(async move {
-                connection.await;
-                drop(place);
-            });
+            acceptor.tasks.spawn(Serving::new(&acceptor, stream, place));
         }
     };
     connections.closing.run_until_cancelled(accepting).await;
 }
 
 /// Serves one connection to its end.
-async fn serve(acceptor: Acceptor, stream: Stream) {
-    let Acceptor { router, blocking, manners, tasks, connections, .. } = acceptor;
-    let connection = Arc::new(Connection::new(&stream, &manners, tasks));
-    tracing::debug!(peer = %connection.peer_name(), "connection accepted");
-    let context = Context::new(Arc::clone(&connection), blocking);
-    let driver = Driver::new(&connection, stream, Services { router, context });
-    let key = connections.add(&connection);
-    driver.await;
-    connections.remove(key);
+///
+/// Written by hand since it is most of what an idle connection costs: an `async fn` keeps its arguments
+/// beside what it made of them.
+struct Serving {
+    driver: Driver,
+    connections: Arc<Connections>,
+    key: u64,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Serving {
+    fn new(acceptor: &Acceptor, stream: Stream, place: OwnedSemaphorePermit) -> Self {
+        let Acceptor { router, blocking, manners, tasks, connections, .. } = acceptor;
+        let connection = Arc::new(Connection::new(&stream, manners, tasks.clone()));
+        tracing::debug!(peer = %connection.peer_name(), "connection accepted");
+        let context = Context::new(Arc::clone(&connection), Arc::clone(blocking));
+        let services = Services { router: Arc::clone(router), context };
+        let driver = Driver::new(&connection, stream, services);
+        let key = connections.add(&connection);
+        Self { driver, connections: Arc::clone(connections), key, _place: place }
+    }
+}
+
+impl Future for Serving {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.driver).poll(cx)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.connections.remove(self.key);
+    }
 }

@@ -3,6 +3,7 @@
 //! The driver's part that reads. It never waits for writing or for a handler: what cannot be started is
 //! held back within bounds, and answers to our own calls are seen all the same.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -22,6 +23,21 @@ use crate::service::Outcome;
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
 
+/// What one batch of messages brought about, until it is queued: empty between batches.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Faults and outcomes that are ready.
+    answers: Vec<(MsgId, Result<Payload, Payload>)>,
+    /// Answers to our calls.
+    settled: Vec<(MsgId, Result<Payload, Payload>)>,
+    woken: Vec<Waker>,
+}
+
+thread_local! {
+    /// Room that no connection of this thread needs at the moment, so that idle ones keep none.
+    static SPARE: RefCell<Batch> = RefCell::default();
+}
+
 /// What arrives, and what is held back of it.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -29,11 +45,7 @@ pub(super) struct Reader {
     /// Requests and notifications that may not be started yet.
     backlog: VecDeque<OwnedInvocation>,
     backlog_bytes: usize,
-    /// Faults and outcomes that one batch made ready.
-    answers: Vec<(MsgId, Result<Payload, Payload>)>,
-    /// Answers to our calls that one batch brought.
-    settled: Vec<(MsgId, Result<Payload, Payload>)>,
-    woken: Vec<Waker>,
+    batch: Batch,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
     may_hold_messages: bool,
     /// The peer has closed its sending side.
@@ -61,9 +73,7 @@ impl Reader {
             inbound: Inbound::new(connection.limits()),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
-            answers: Vec::new(),
-            settled: Vec::new(),
-            woken: Vec::new(),
+            batch: Batch::default(),
             may_hold_messages: false,
             eof: false,
         }
@@ -78,6 +88,9 @@ impl Reader {
         cx: &mut Context<'_>,
     ) -> Result<Progress, CloseReason> {
         if self.may_hold_messages {
+            if self.batch.answers.capacity() + self.batch.settled.capacity() == 0 {
+                self.batch = SPARE.take();
+            }
             let handled = self.handle_batch(connection, dispatcher);
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
@@ -155,7 +168,7 @@ impl Reader {
                         Ok(result) => Ok(result.keep()),
                         Err(error) => Err(error.keep()),
                     };
-                    self.settled.push((response.msgid, outcome));
+                    self.batch.settled.push((response.msgid, outcome));
                 }
                 Event::Invocation(invocation) => {
                     let invocation = invocation.keep();
@@ -177,27 +190,27 @@ impl Reader {
 
     /// Queues what a batch brought about, under one lock, and wakes those who wait for it.
     fn deliver(&mut self, connection: &Connection, writer: &mut Writer) -> usize {
-        if self.answers.is_empty() && self.settled.is_empty() {
+        if self.batch.answers.is_empty() && self.batch.settled.is_empty() {
             return 0;
         }
         let mut state = connection.lock();
-        for (msgid, outcome) in self.answers.drain(..) {
+        for (msgid, outcome) in self.batch.answers.drain(..) {
             state.outbound.reply(msgid, outcome.as_ref());
         }
-        for (msgid, outcome) in self.settled.drain(..) {
+        for (msgid, outcome) in self.batch.settled.drain(..) {
             if let Some(parked) = state.outbound.handle_response(msgid) {
-                parked.settle(Settled::Answered(outcome), &mut self.woken);
+                parked.settle(Settled::Answered(outcome), &mut self.batch.woken);
             }
         }
-        state.outbound.poll_woken(&mut self.woken);
-        let woken = self.woken.len();
+        state.outbound.poll_woken(&mut self.batch.woken);
+        let woken = self.batch.woken.len();
         // With one caller woken, that one writes by itself; several are gathered into one write.
         state.gathering |= woken > 1;
         if woken <= 1 {
             writer.take(&mut state);
         }
         drop(state);
-        self.woken.drain(..).for_each(Waker::wake);
+        self.batch.woken.drain(..).for_each(Waker::wake);
         woken
     }
 
@@ -216,7 +229,7 @@ impl Reader {
             let outcome = connection.encode(outcome);
             let (Ok(payload) | Err(payload)) = &outcome;
             room.take(payload.len());
-            self.answers.push((msgid, outcome));
+            self.batch.answers.push((msgid, outcome));
         }
     }
 
@@ -267,16 +280,14 @@ impl Reader {
 
     fn answer(&mut self, connection: &Connection, msgid: Option<MsgId>, fault: Fault) {
         if let Some(msgid) = msgid {
-            self.answers.push((msgid, connection.encode(Outcome::from(fault))));
+            self.batch.answers.push((msgid, connection.encode(Outcome::from(fault))));
         }
     }
 
-    /// Keeps no buffer while nothing has arrived.
+    /// Keeps no buffer and no room while nothing has arrived.
     fn release(&mut self) {
         self.inbound.release_buffer();
-        self.answers.shrink_to(4);
-        self.settled.shrink_to(4);
-        self.woken.shrink_to(4);
+        SPARE.set(std::mem::take(&mut self.batch));
     }
 }
 
