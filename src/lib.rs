@@ -428,6 +428,7 @@ mod connection;
 mod context;
 mod descriptor;
 mod error;
+mod falsy;
 mod in_process;
 mod router;
 mod running;
