@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{Closing, Connection, Driver, Manners, Services};
 use crate::context::Context;
 use crate::router::Router;
+use crate::shutdown::ServerHandle;
 
 /// What every connection of a server gets.
 #[derive(Clone, Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct Acceptor {
     pub(crate) manners: Manners,
     pub(crate) tasks: TaskTracker,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) server: ServerHandle,
 }
 
 /// The live connections of a server, so that it can end them.
@@ -60,11 +62,14 @@ impl Connections {
         }
     }
 
-    /// Requests and notifications at work on all connections.
-    pub(crate) fn at_work(&self) -> usize {
+    /// Connections that have not ended, and requests and notifications at work on any.
+    pub(crate) fn left(&self) -> (usize, usize) {
         let state = self.lock();
-        let connections = state.connections.values().filter_map(Weak::upgrade);
-        connections.map(|connection| connection.at_work()).sum()
+        let left = state.connections.values().filter_map(Weak::upgrade);
+        left.fold((0, 0), |(connections, at_work), connection| {
+            let live = usize::from(!connection.gone().is_cancelled());
+            (connections + live, at_work + connection.at_work())
+        })
     }
 
     fn add(&self, connection: &Arc<Connection>) -> u64 {
@@ -80,8 +85,12 @@ impl Connections {
         key
     }
 
+    /// While the server ends none is removed: a method that does not end may keep it.
     fn remove(&self, key: u64) {
-        self.lock().connections.remove(&key);
+        let mut state = self.lock();
+        if state.closing.is_none() {
+            state.connections.remove(&key);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -114,10 +123,12 @@ struct Serving {
 
 impl Serving {
     fn new(acceptor: &Acceptor, stream: Stream, place: OwnedSemaphorePermit) -> Self {
-        let Acceptor { router, blocking, manners, tasks, connections, .. } = acceptor;
-        let connection = Arc::new(Connection::new(&stream, manners, tasks.clone()));
+        let Acceptor { router, blocking, manners, tasks, connections, server, .. } = acceptor;
+        let connection = Connection::new(&stream, manners, tasks.clone()).counted(server.tally());
+        let connection = Arc::new(connection);
         tracing::debug!(peer = %connection.peer_name(), "connection accepted");
-        let context = Context::new(Arc::clone(&connection), Arc::clone(blocking));
+        let context =
+            Context::of_server(Arc::clone(&connection), Arc::clone(blocking), server.clone());
         let services = Services { router: Arc::clone(router), context };
         let driver = Driver::new(&connection, stream, services);
         let key = connections.add(&connection);

@@ -231,6 +231,9 @@ pub enum CloseReason {
     /// The peer took more than `Limits::partial_message_timeout` over one message.
     #[error("a message was not complete after {0:?}")]
     PartialMessage(Duration),
+    /// Nothing came from the peer for `Limits::idle_timeout`, and nothing was awaited.
+    #[error("it was idle for {0:?}")]
+    Idle(Duration),
     /// The peer took nothing for `Limits::write_stall_timeout`.
     #[error("the peer took no bytes for {0:?}")]
     WriteStalled(Duration),

@@ -430,15 +430,20 @@ mod descriptor;
 mod error;
 mod falsy;
 mod in_process;
+#[cfg(feature = "listenfd")]
+mod inherit;
+mod method_timeouts;
 mod router;
 mod running;
 mod server;
 mod service;
+mod shutdown;
 mod stub;
 mod travel;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+pub mod signal;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -452,7 +457,7 @@ pub use msgrpc_core::{
 };
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
-pub use msgrpc_transport::{Address, Peer};
+pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
@@ -464,5 +469,6 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
-pub use server::{BoundServer, ServeError, Server, Stopped};
+pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
+pub use shutdown::{ServerHandle, Stopped};

@@ -77,8 +77,20 @@ pub struct Limits {
 
     /// How long a message may take from its first byte to its last. Beyond it the connection ends.
     ///
-    /// Default: 30 s. Silence between messages is not limited.
+    /// Default: 30 s. Silence between messages is limited by [`idle_timeout`](Self::idle_timeout).
     pub partial_message_timeout: Duration,
+
+    /// How long a connection may be idle: no byte comes from the peer, and nothing is at work or awaited
+    /// on either side. Then it is closed in order. What we send does not count: a peer that only
+    /// listens is idle.
+    ///
+    /// A call that is sent just when the peer closes fails as closed, and may or may not have been
+    /// executed; so the side that calls should have the shorter timeout.
+    ///
+    /// Default: `None`. Silence is no sign of trouble: a client may wait for a notification for days, and
+    /// one that has died is noticed by the keep-alive of TCP. Servers that strangers reach may want one,
+    /// since idle connections count among [`connections`](Self::connections).
+    pub idle_timeout: Option<Duration>,
 
     /// How long queued bytes may wait without the peer taking any. Beyond it the connection ends.
     ///
@@ -124,6 +136,7 @@ impl Limits {
             backlog_bytes: 64 << 10,
             protocol_errors: 16,
             partial_message_timeout: Duration::from_secs(30),
+            idle_timeout: None,
             write_stall_timeout: Duration::from_secs(30),
             half_close_grace: Duration::from_secs(30),
             forgotten_call_grace: Duration::from_secs(30),

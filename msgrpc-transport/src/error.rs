@@ -167,6 +167,29 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
+    /// A socket that was made elsewhere cannot be listened on.
+    #[error("cannot listen on the socket handed over: {}", reason(cause))]
+    Handed {
+        /// What is wrong with it.
+        cause: io::Error,
+    },
+    /// The service manager has handed over no sockets, or they were taken before. With the feature `listenfd`.
+    #[error(
+        "no sockets were handed over: LISTEN_FDS is not set for this process. Start it by a systemd \
+         socket unit, or try: systemd-socket-activate -l 8000 <program>"
+    )]
+    NoneInherited,
+    /// The service manager has handed over something that cannot be listened on. With the feature `listenfd`.
+    #[error(
+        "cannot listen on socket {index} of those handed over in LISTEN_FDS: {}",
+        reason(cause)
+    )]
+    Inherited {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        cause: io::Error,
+    },
     /// This version, or this system, has no such transport.
     #[error("cannot listen on {address}: {}", unsupported(address))]
     Unsupported {

@@ -12,6 +12,7 @@
 //! | connecting | [`dial()`], [`DialOptions`], [`ConnectError`] |
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
+//! | noticing dead peers | [`KeepAlive`] |
 //! | own listeners | [`Accept`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
@@ -36,10 +37,14 @@
 
 mod address;
 mod backoff;
+mod bound;
 mod connect;
 mod dial;
 mod error;
 mod halves;
+#[cfg(feature = "listenfd")]
+mod inherit;
+mod keep_alive;
 mod listener;
 mod memory;
 mod options;
@@ -57,6 +62,7 @@ pub use connect::{Connect, Dialer};
 pub use dial::dial;
 pub use error::{Attempt, BindError, ConnectError};
 pub use futures::future::BoxFuture;
+pub use keep_alive::KeepAlive;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};

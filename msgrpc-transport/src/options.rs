@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::KeepAlive;
+
 /// How to connect.
 ///
 /// # Examples
@@ -29,6 +31,10 @@ pub struct DialOptions {
     ///
     /// Default: 250 ms, as RFC 8305 recommends.
     pub attempt_delay: Duration,
+    /// TCP keep-alive; `None` for none.
+    ///
+    /// Default: [`KeepAlive::default`], so that a server that has died without a word does not leave us waiting.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 impl DialOptions {
@@ -47,11 +53,21 @@ impl DialOptions {
     }
 }
 
+impl DialOptions {
+    /// Sets [`keep_alive`](Self#structfield.keep_alive).
+    #[must_use]
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.keep_alive = keep_alive.into();
+        self
+    }
+}
+
 impl Default for DialOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Some(Duration::from_secs(5)),
             attempt_delay: Duration::from_millis(250),
+            keep_alive: Some(KeepAlive::default()),
         }
     }
 }
@@ -73,6 +89,10 @@ pub struct ListenOptions {
     /// Beyond it connecting clients wait, and time out at last. Default: 1 024: a burst of clients after a restart
     /// does not lose anyone.
     pub backlog: u32,
+    /// TCP keep-alive of accepted connections; `None` for none.
+    ///
+    /// Default: [`KeepAlive::default`], so that clients that have died without a word do not fill the server.
+    pub keep_alive: Option<KeepAlive>,
 }
 
 impl ListenOptions {
@@ -84,8 +104,17 @@ impl ListenOptions {
     }
 }
 
+impl ListenOptions {
+    /// Sets [`keep_alive`](Self#structfield.keep_alive).
+    #[must_use]
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.keep_alive = keep_alive.into();
+        self
+    }
+}
+
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: 1024 }
+        Self { backlog: 1024, keep_alive: Some(KeepAlive::default()) }
     }
 }

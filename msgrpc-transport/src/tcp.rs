@@ -16,7 +16,7 @@ use tokio::net::{
 };
 
 use crate::{
-    Address, BindError, ConnectError, DialOptions, HostPort, ListenOptions, Stream,
+    Address, BindError, ConnectError, DialOptions, HostPort, KeepAlive, ListenOptions, Stream,
     backoff::AcceptBackoff,
     dial::{race, within},
     halves::Socket,
@@ -55,6 +55,7 @@ pub(crate) async fn dial(
     let mut attempts = Vec::new();
     let connecting = async {
         let found = resolve(host).await?;
+        let connect = |address| connect(address, options.keep_alive);
         Ok(race(found, options.attempt_delay, connect, &mut attempts).await)
     };
     let outcome = within(options.connect_timeout, connecting).await;
@@ -67,8 +68,10 @@ pub(crate) async fn dial(
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<Stream> {
-    Stream::tcp(TcpStream::connect(address).await?, address)
+async fn connect(address: SocketAddr, keep_alive: Option<KeepAlive>) -> io::Result<Stream> {
+    let socket = TcpStream::connect(address).await?;
+    KeepAlive::apply(keep_alive, &socket);
+    Stream::tcp(socket, address)
 }
 
 /// A listening socket and its patience.
@@ -76,6 +79,7 @@ async fn connect(address: SocketAddr) -> io::Result<Stream> {
 pub(crate) struct Listening {
     listener: TcpListener,
     backoff: AcceptBackoff,
+    keep_alive: Option<KeepAlive>,
 }
 
 impl Listening {
@@ -92,11 +96,7 @@ impl Listening {
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for socket_address in found {
             match listen(socket_address, options.backlog) {
-                Ok(listener) => {
-                    let local = HostPort::from(listener.local_addr().map_err(failed)?);
-                    let listening = Self { listener, backoff: AcceptBackoff::default() };
-                    return Ok((listening, Address::Tcp(local)));
-                }
+                Ok(listener) => return Self::over(listener, options).map_err(failed),
                 // An address that the machine does not have (IPv6 switched off) says less than any other reason.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
                 Err(error) => failure = error,
@@ -105,10 +105,27 @@ impl Listening {
         Err(failed(failure))
     }
 
+    /// Listens on a socket that is bound already.
+    pub(crate) fn from_std(
+        listener: std::net::TcpListener,
+        options: &ListenOptions,
+    ) -> io::Result<(Self, Address)> {
+        listener.set_nonblocking(true)?;
+        Self::over(TcpListener::from_std(listener)?, options)
+    }
+
+    fn over(listener: TcpListener, options: &ListenOptions) -> io::Result<(Self, Address)> {
+        let local = HostPort::from(listener.local_addr()?);
+        let keep_alive = options.keep_alive;
+        let listening = Self { listener, backoff: AcceptBackoff::default(), keep_alive };
+        Ok((listening, Address::Tcp(local)))
+    }
+
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
-        let listener = &self.listener;
+        let (listener, keep_alive) = (&self.listener, self.keep_alive);
         self.backoff.poll_accept(cx, |cx| {
             let (socket, peer) = ready!(listener.poll_accept(cx))?;
+            KeepAlive::apply(keep_alive, &socket);
             Poll::Ready(match Stream::tcp(socket, peer) {
                 Ok(stream) => Ok(stream),
                 // Options of a socket cannot be set when the peer has already gone (macOS): as good as aborted.

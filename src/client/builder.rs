@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, DialOptions, dial};
+use msgrpc_transport::{Address, AddressError, DialOptions, KeepAlive, dial};
 
 use super::{CALL_TIMEOUT, Client};
 use crate::connection::Manners;
@@ -58,6 +58,20 @@ impl ClientBuilder {
     /// How long connecting may take, name resolution included. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.dial = self.dial.connect_timeout(timeout);
+        self
+    }
+
+    /// How long the connection may be idle before it is closed, `None` for as long as it likes: as
+    /// [`Limits::idle_timeout`]. Default: `None`.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle_timeout = timeout.into();
+        self
+    }
+
+    /// TCP keep-alive, `None` for none. Default: a server that has died without a word is noticed within two minutes; see
+    /// [`KeepAlive`].
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.dial = self.dial.keep_alive(keep_alive);
         self
     }
 

@@ -7,7 +7,9 @@
 mod alarm;
 mod dispatch;
 mod driver;
+mod idle;
 mod reader;
+mod stopwatch;
 mod writer;
 
 use std::io::IoSlice;
@@ -25,8 +27,9 @@ use tokio_util::task::TaskTracker;
 use crate::caller::Outgoing;
 use crate::error::CloseReason;
 use crate::service::Outcome;
+use crate::shutdown::{Tally, add};
 
-pub(crate) use alarm::now;
+pub(crate) use alarm::{now, require_clock};
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
@@ -48,6 +51,8 @@ pub(crate) struct Connection {
     gone: CancellationToken,
     /// Every task of the connection is in it.
     tasks: TaskTracker,
+    /// What became of it all while it was closed by our will.
+    tally: Arc<Tally>,
 }
 
 /// What stands under the lock.
@@ -108,6 +113,17 @@ impl Parked {
     }
 }
 
+/// How something that was at work has ended.
+#[derive(Debug)]
+enum Done {
+    /// A request, with its outcome.
+    Answered(MsgId, Outcome),
+    /// A notification that ran to its end.
+    Ran,
+    /// It was dropped, as nothing can be answered any more.
+    Dropped,
+}
+
 /// How a connection behaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
@@ -139,7 +155,14 @@ impl Connection {
             local: stream.local().clone(),
             gone: CancellationToken::new(),
             tasks,
+            tally: Arc::default(),
         }
+    }
+
+    /// Counts its end there.
+    pub(crate) fn counted(mut self, tally: &Arc<Tally>) -> Self {
+        self.tally = Arc::clone(tally);
+        self
     }
 
     // For callers.
@@ -225,14 +248,33 @@ impl Connection {
     // For handlers.
 
     /// Something that was at work is done; queues its answer if there is one to send.
-    fn finish(&self, answer: Option<(MsgId, Outcome)>) {
-        let answer = answer.map(|(msgid, outcome)| (msgid, self.encode(outcome)));
+    fn finish(&self, done: Done) {
+        let ended = !matches!(done, Done::Dropped);
+        let answer = match done {
+            Done::Answered(msgid, outcome) => Some((msgid, self.encode(outcome))),
+            Done::Ran | Done::Dropped => None,
+        };
         let mut state = self.lock();
         self.at_work.fetch_sub(1, Ordering::Relaxed);
+        match state.closing {
+            // Counted as aborted, so it must not be answered after all.
+            Closing::Abort => return add(&self.tally.aborted, 1),
+            Closing::Drain if ended => add(&self.tally.answered, 1),
+            _ => {}
+        }
         if let Some((msgid, outcome)) = &answer {
             state.outbound.reply(*msgid, outcome.as_ref());
         }
         wake_driver(state);
+    }
+
+    /// Notifications that were kept are dropped, as nothing runs any more.
+    fn discard(&self, count: usize) {
+        let state = self.lock();
+        self.at_work.fetch_sub(count, Ordering::Relaxed);
+        if state.closing == Closing::Abort {
+            add(&self.tally.aborted, count);
+        }
     }
 
     /// An outcome as it goes out.

@@ -92,6 +92,7 @@ impl Reader {
                 self.batch = SPARE.take();
             }
             let handled = self.handle_batch(connection, dispatcher);
+            dispatcher.batch_ends();
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
                 return Ok(Progress::Batch { woken });
@@ -127,9 +128,9 @@ impl Reader {
         self.inbound.is_partial()
     }
 
-    /// Whether requests are held back.
-    pub(super) fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+    /// Requests and notifications held back.
+    pub(super) fn backlog(&self) -> usize {
+        self.backlog.len()
     }
 
     /// Handles messages that are complete, at most a batch, and returns how many.
@@ -172,6 +173,9 @@ impl Reader {
                 }
                 Event::Invocation(invocation) => {
                     let invocation = invocation.keep();
+                    if dispatcher.discards(&invocation) {
+                        continue;
+                    }
                     if !self.backlog.is_empty() || room.is_full(connection) {
                         self.hold_back(connection, invocation)?;
                     } else {

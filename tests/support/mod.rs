@@ -11,6 +11,7 @@
 )]
 
 mod lab;
+pub(crate) mod log;
 mod wire;
 
 use std::future::Future;

@@ -212,6 +212,11 @@ impl<S: Default> Outbound<S> {
         self.calls.pending()
     }
 
+    /// Calls whose answer may still come: those that wait for it, and those that were given up.
+    pub fn in_flight(&self) -> usize {
+        self.calls.in_flight()
+    }
+
     /// Bytes queued and not yet taken by the peer.
     pub fn unwritten_bytes(&self) -> usize {
         usize::try_from(self.queued - self.written).unwrap_or(usize::MAX)
