@@ -18,9 +18,7 @@ pub(crate) async fn check(report: &mut Report, client: Client) {
     }
     report.check("add", async { expect(peer.add(40, 2).await, &42) }).await;
     report.check("add negatives", async { expect(peer.add(-70_000, -1).await, &-70_001) }).await;
-    report
-        .check("fail", async { expect_error(peer.fail("boom".into()).await, "boom") })
-        .await;
+    report.check("fail", async { expect_error(peer.fail("boom".into()).await, "boom") }).await;
     report.check("typed bytes", typed_bytes(&client)).await;
     report.check("an unknown method", refused(client.call("nope", ()))).await;
     report.check("a wrong number of arguments", refused(client.call("add", (1,)))).await;

@@ -101,8 +101,7 @@ async fn buffers(nvim: &Client) -> Checked {
         other => return Err(format!("{other:?}")),
     }
     let buffer = buffer.unwrap_or_default();
-    let line: Answer<Vec<String>> =
-        nvim.call("nvim_buf_get_lines", (buffer, 0, -1, true)).await;
+    let line: Answer<Vec<String>> = nvim.call("nvim_buf_get_lines", (buffer, 0, -1, true)).await;
     expect(line, &vec![String::new()])
 }
 

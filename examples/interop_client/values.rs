@@ -65,7 +65,8 @@ fn zeros(length: usize) -> Value {
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Array(ones), Value::Array(others)) => {
-            ones.len() == others.len() && ones.iter().zip(others).all(|(one, other)| same(one, other))
+            ones.len() == others.len()
+                && ones.iter().zip(others).all(|(one, other)| same(one, other))
         }
         (Value::Map(ones), Value::Map(others)) => {
             let has = |(key, one): &(Value, Value)| {

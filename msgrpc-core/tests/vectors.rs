@@ -51,9 +51,8 @@ enum Is {
 
 /// What one message is read as.
 fn is(event: &Event<'_>) -> Is {
-    let hex = |bytes: &[u8]| {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
-    };
+    let hex =
+        |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
     match event {
         Event::Invocation(invocation) => {
             let kept = invocation.keep();
@@ -69,9 +68,7 @@ fn is(event: &Event<'_>) -> Is {
                 Ok(result) => {
                     Is::Response { msgid, error: None, result: Some(hex(result.bytes())) }
                 }
-                Err(error) => {
-                    Is::Response { msgid, error: Some(hex(error.bytes())), result: None }
-                }
+                Err(error) => Is::Response { msgid, error: Some(hex(error.bytes())), result: None },
             }
         }
         other => panic!("{other:?}"),
