@@ -127,8 +127,8 @@ impl Serving {
         let connection = Connection::new(&stream, manners, tasks.clone()).counted(server.tally());
         let connection = Arc::new(connection);
         tracing::debug!(peer = %connection.peer_name(), "connection accepted");
-        let context =
-            Context::of_server(Arc::clone(&connection), Arc::clone(blocking), server.clone());
+        let blocking = Arc::clone(blocking);
+        let context = Context::of_server(Arc::clone(&connection), blocking, server.clone());
         let services = Services { router: Arc::clone(router), context };
         let driver = Driver::new(&connection, stream, services);
         let key = connections.add(&connection);

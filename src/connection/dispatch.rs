@@ -45,7 +45,6 @@ pub(super) struct Dispatcher {
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
-    stopwatch: Stopwatch,
     pub(super) intake: Intake,
 }
 
@@ -65,14 +64,8 @@ impl Dispatcher {
             connection: Arc::clone(connection),
             services,
             lane: Arc::default(),
-            stopwatch: Stopwatch::default(),
             intake: Intake::All,
         }
-    }
-
-    /// A batch is over.
-    pub(super) fn batch_ends(&mut self) {
-        self.stopwatch.stop(&self.connection.peer_name);
     }
 
     /// Whether a notification that has just come is too late; it is counted.
@@ -86,7 +79,11 @@ impl Dispatcher {
     }
 
     /// Starts one. Ready: its outcome, of which nothing is sent for a notification.
-    pub(super) fn start(&mut self, invocation: OwnedInvocation) -> Poll<Outcome> {
+    pub(super) fn start(
+        &mut self,
+        invocation: OwnedInvocation,
+        stopwatch: &mut Stopwatch,
+    ) -> Poll<Outcome> {
         let msgid = invocation.msgid();
         if self.intake != Intake::All && msgid.is_some() {
             add(&self.connection.tally.refused, 1);
@@ -104,11 +101,9 @@ impl Dispatcher {
         } else {
             invocation
         };
-        self.stopwatch.start(invocation.method());
+        stopwatch.start(invocation.method());
         let begun = match self.services.start(invocation) {
-            (Started::Pending(running), due) => {
-                Begun { running, method: self.stopwatch.latest().into(), due }
-            }
+            (Started::Pending(running), due) => Begun { running, method: stopwatch.latest(), due },
             (Started::Ready(outcome), _) => {
                 if msgid.is_none() {
                     self.lane.leave();

@@ -105,8 +105,11 @@ impl Driver {
 
     /// Whether nothing is left to do for a connection that is closing, or half-closed.
     fn check_end(&mut self, closing: Closing) -> Result<(), End> {
+        // In this order: whoever is done queues its answer and leaves work under one lock, so that the
+        // answer of what is seen to have left is seen as well.
+        let served = self.connection.at_work() == 0 && self.reader.backlog() == 0;
         let flushed = self.writer.is_idle() && self.connection.lock().is_flushed();
-        let done = self.connection.at_work() == 0 && self.reader.backlog() == 0 && flushed;
+        let done = served && flushed;
         if self.reader.eof {
             self.fail_calls();
             if done {
@@ -163,6 +166,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Handles what has arrived, as far as that goes at once; nothing can be written any more.
+    fn read_rest(&mut self, cx: &mut Context<'_>) {
+        let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
+        for _ in 0..4 * BATCHES {
+            let ways = (&mut self.writer, &mut self.stream);
+            match self.reader.poll(connection, dispatcher, ways, cx) {
+                Ok(Progress::Read | Progress::Batch { .. }) => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Notes that the driver runs, takes what is queued, and tells how far the connection is closing.
     fn begin_turn(&mut self, cx: &Context<'_>) -> Closing {
         let mut state = self.connection.lock();
@@ -192,7 +207,11 @@ impl Driver {
             return Ok(());
         }
         match self.writer.poll(&self.connection, &mut self.stream, cx) {
-            Poll::Ready(Err(error)) => Err(End::Now(write_error(error))),
+            Poll::Ready(Err(error)) => {
+                // What the peer said before it went still counts.
+                self.read_rest(cx);
+                Err(End::Now(write_error(error)))
+            }
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }

@@ -67,7 +67,8 @@ struct State {
     writing: bool,
     /// The driver has woken several callers and will write what they queue.
     gathering: bool,
-    /// The driver has stopped reading until there is room, or until we wait for an answer.
+    /// The driver holds requests back until there is room, or has stopped reading until there is or until
+    /// we wait for an answer.
     paused: bool,
     /// When the driver looks at the calls' deadlines next.
     alarm: Option<Instant>,
@@ -355,6 +356,11 @@ impl Connection {
         state.writing = true;
         drop(state);
         let written = write_some(direct, &chunk);
+        self.has_written(chunk, written);
+    }
+
+    /// A caller has written so many bytes of the chunk it took.
+    fn has_written(&self, mut chunk: Chunk, written: usize) {
         chunk.advance(written);
         let mut state = self.lock();
         state.writing = false;
@@ -440,3 +446,6 @@ fn write_some(direct: &DirectWriter, chunk: &Chunk) -> usize {
     let count = chunk.slices(&mut slices);
     direct.try_write(&slices[..count]).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use super::alarm::now;
 use crate::running::Running;
 use crate::service::Outcome;
@@ -15,13 +17,16 @@ use crate::service::Outcome;
 /// How long a method may hold its thread without a warning: far longer than any computation that belongs there.
 const BEARABLE: Duration = Duration::from_secs(1);
 
+/// As much of a method's name as is kept without allocating.
+const NAME_BYTES: usize = 48;
+
 /// Times the methods of one batch, which run one after another.
 #[derive(Debug, Default)]
 pub(super) struct Stopwatch {
     begun: Option<Instant>,
     methods: usize,
-    /// The one that was started last.
-    latest: String,
+    /// The name of the one that was started last; longer ones are cut, at a byte.
+    latest: SmallVec<[u8; NAME_BYTES]>,
 }
 
 impl Stopwatch {
@@ -30,24 +35,21 @@ impl Stopwatch {
         self.begun.get_or_insert_with(now);
         self.methods += 1;
         self.latest.clear();
-        self.latest.push_str(method);
+        self.latest.extend_from_slice(&method.as_bytes()[..method.len().min(NAME_BYTES)]);
     }
 
     /// The method that was started last.
-    pub(super) fn latest(&self) -> &str {
-        &self.latest
+    pub(super) fn latest(&self) -> Box<str> {
+        String::from_utf8_lossy(&self.latest).into()
     }
 
     /// The batch is over.
-    pub(super) fn stop(&mut self, peer: &str) {
-        let Some(begun) = self.begun.take() else { return };
-        let methods = std::mem::take(&mut self.methods);
+    pub(super) fn stop(&self, peer: &str) {
+        let Some(begun) = self.begun else { return };
         let held = now().saturating_duration_since(begun);
         if held >= BEARABLE {
-            warn(peer, &self.latest, methods, held);
+            warn(peer, &self.latest(), self.methods, held);
         }
-        // A name of a hostile length is not kept.
-        self.latest.shrink_to(64);
     }
 }
 

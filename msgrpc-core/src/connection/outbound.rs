@@ -76,7 +76,7 @@ impl<S: Default> Outbound<S> {
         if self.has_room_for_bytes() {
             Admission::Now
         } else {
-            Admission::Wait(self.line.join(size, waker.clone(), None))
+            Admission::Wait(self.line.join_notification(size, waker.clone(), None))
         }
     }
 
@@ -265,8 +265,9 @@ impl<S: Default> Outbound<S> {
     }
 
     fn let_through(&mut self) {
-        while !self.line.is_empty() && self.has_room() {
-            self.woken.extend(self.line.admit());
+        while !self.line.is_empty() && self.has_room_for_bytes() {
+            let Some(waker) = self.line.admit(self.has_room()) else { return };
+            self.woken.push(waker);
         }
     }
 }
