@@ -467,6 +467,7 @@ mod connection;
 mod context;
 mod descriptor;
 mod error;
+mod falsy;
 mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
