@@ -19,7 +19,7 @@ async fn labs() -> (Running, Bench, LabClient) {
     let bench = Bench::default();
     let server = Server::new(LabService::new(bench.clone())).shutdown_grace(GRACE);
     let server = Running::start(server).await;
-    let client = LabClient::connect(&server.address).await.unwrap();
+    let client = LabClient::new(server.client().await);
     (server, bench, client)
 }
 

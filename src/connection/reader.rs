@@ -16,6 +16,7 @@ use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolErr
 use msgrpc_transport::Stream;
 
 use super::dispatch::Dispatcher;
+use super::silence::Silence;
 use super::writer::Writer;
 use super::{Connection, Settled};
 use crate::error::CloseReason;
@@ -44,6 +45,8 @@ pub(super) struct Reader {
     /// Answers to our calls that one batch brought.
     settled: Vec<(MsgId, Result<Payload, Payload>)>,
     woken: Vec<Waker>,
+    /// Calls that timed out since the peer's last byte.
+    pub(super) silence: Silence,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
     may_hold_messages: bool,
     /// The peer has closed its sending side.
@@ -74,6 +77,7 @@ impl Reader {
             answers: Vec::new(),
             settled: Vec::new(),
             woken: Vec::new(),
+            silence: Silence::default(),
             may_hold_messages: false,
             eof: false,
         }
@@ -108,6 +112,7 @@ impl Reader {
                 Ok(Progress::Eof)
             }
             Poll::Ready(Ok(_)) => {
+                self.silence.end();
                 self.may_hold_messages = true;
                 Ok(Progress::Read)
             }
@@ -176,7 +181,7 @@ impl Reader {
                     }
                 }
                 Event::Malformed(malformed) => {
-                    tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    tracing::debug!(peer = %connection.peer_name(), fault = %malformed.fault, "no message");
                     self.answer(connection, malformed.msgid, malformed.fault);
                 }
                 _ => {}
@@ -195,6 +200,7 @@ impl Reader {
             state.outbound.reply(msgid, outcome.as_ref());
         }
         for (msgid, outcome) in self.settled.drain(..) {
+            state.answered = true;
             if let Some(parked) = state.outbound.handle_response(msgid) {
                 parked.settle(Settled::Answered(outcome), &mut self.woken);
             }

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use msgrpc::{Address, Client, ClientBuilder, Limits, Server, Stopped};
+use msgrpc::{Address, Client, ClientBuilder, Limits, Reconnect, Server, Stopped};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -54,14 +54,14 @@ impl Running {
         Self { address, stop, task }
     }
 
-    /// A client with the default settings.
+    /// A client that does not reconnect, otherwise with the default settings.
     pub(crate) async fn client(&self) -> Client {
         self.builder().connect().await.unwrap()
     }
 
-    /// A client whose settings are still to be made.
+    /// A client that does not reconnect, whose other settings are still to be made.
     pub(crate) fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.address)
+        Client::builder(&self.address).reconnect(Reconnect::never())
     }
 
     /// A peer that writes raw bytes.

@@ -106,6 +106,11 @@ impl Line {
         self.waiting.is_empty()
     }
 
+    /// Those who wait.
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Those let through who have not sent yet, and the bytes they will send.
     pub(super) fn admitted(&self) -> (usize, usize) {
         (self.admitted.len(), self.admitted_bytes)
