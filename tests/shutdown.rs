@@ -1,5 +1,4 @@
 //! How servers and clients end: what is answered, what is refused, what is dropped.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

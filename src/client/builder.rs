@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::link::{Absence, Plan, StreamLink};
 use super::reconnect::{Reconnect, Tries};
-use super::state::Hooks;
+use super::state::{Hook, Hooks};
 use super::{CALL_TIMEOUT, Client, Link};
 use crate::connection::Manners;
 use crate::error::{self, CloseReason};
@@ -155,13 +155,13 @@ impl ClientBuilder {
     /// It runs on the task that connects: it must be quick and not block. If it panics, that is logged and
     /// nothing else. To wait for a state, or for many, use [`Client::watch`].
     pub fn on_connected(mut self, hook: impl Fn(&Peer) + Send + Sync + 'static) -> Self {
-        self.hooks.connected = Some(Arc::new(hook));
+        self.hooks.connected = Some(Hook::new(hook));
         self
     }
 
     /// Calls `hook` with the reason when a connection has ended, as [`on_connected`](Self::on_connected) does.
     pub fn on_disconnected(mut self, hook: impl Fn(&CloseReason) + Send + Sync + 'static) -> Self {
-        self.hooks.disconnected = Some(Arc::new(hook));
+        self.hooks.disconnected = Some(Hook::new(hook));
         self
     }
 

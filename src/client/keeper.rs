@@ -3,6 +3,7 @@
 //! One for each client over streams. It holds the link weakly, so that the last handle's drop ends it, and
 //! leaves no caller waiting, however it ends itself.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -22,13 +23,17 @@ use crate::context::Context;
 use crate::error::CloseReason;
 use crate::router::Router;
 
+/// Connections that are left to the peer's requests, however fast a peer ends its sides of them.
+const MOST_DRAINING: usize = 4;
+
 /// Keeps one link connected.
 pub(super) struct Keeper {
     link: Weak<StreamLink>,
     /// The link's current connection, or one that has just ended.
     connection: Arc<Connection>,
-    /// The one before it, which may still answer the peer's requests.
-    draining: Option<Arc<Connection>>,
+    /// Those before it that still answer the peer's requests (W13), the oldest first; at most
+    /// [`MOST_DRAINING`].
+    draining: VecDeque<Arc<Connection>>,
     connector: Option<Arc<dyn Connect>>,
     absence: Absence,
     tries: Tries,
@@ -64,7 +69,7 @@ impl Keeper {
         Self {
             link: Arc::downgrade(link),
             connection,
-            draining: None,
+            draining: VecDeque::new(),
             connector,
             absence,
             tries,
@@ -90,12 +95,11 @@ impl Keeper {
 
     async fn keep(&mut self, mut opened: Option<Result<(), End>>) -> Result<Infallible, End> {
         loop {
-            match opened.take() {
-                Some(opened) => opened?,
-                None => {
-                    let stream = self.connect().await?;
-                    self.hand_over(stream)?;
-                }
+            if let Some(opened) = opened.take() {
+                opened?;
+            } else {
+                let stream = self.connect().await?;
+                self.hand_over(stream)?;
             }
             self.live().await?;
             self.pause().await?;
@@ -184,11 +188,15 @@ impl Keeper {
     /// Goes over to the connection that follows the one that ended.
     fn follow(&mut self, reason: Arc<CloseReason>) -> Result<(), End> {
         let link = self.link.upgrade();
-        let next = link.and_then(|link| link.follower(&self.connection)).ok_or(End(reason))?;
+        let next = link.and_then(|link| link.follower(&self.connection, &reason));
+        let next = next.ok_or(End(reason))?;
         let ended = std::mem::replace(&mut self.connection, next);
-        // At most one is left to its requests, however fast they come and go.
-        if let Some(older) = self.draining.replace(ended) {
-            older.close(Closing::Abort);
+        self.draining.retain(|older| !older.gone().is_cancelled());
+        self.draining.push_back(ended);
+        if self.draining.len() > MOST_DRAINING
+            && let Some(oldest) = self.draining.pop_front()
+        {
+            oldest.close(Closing::Abort);
         }
         Ok(())
     }
@@ -241,7 +249,7 @@ impl Keeper {
             link.end(&reason);
         }
         self.connection.fail(&reason);
-        if let Some(older) = self.draining.take() {
+        for older in self.draining.drain(..) {
             older.close(Closing::Flush);
         }
         self.tell(ConnectionState::Closed { reason });

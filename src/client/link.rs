@@ -102,7 +102,7 @@ impl Own {
     }
 
     /// The next one after a connection that ended for this reason.
-    fn follower(&self, reason: Arc<CloseReason>) -> Arc<Connection> {
+    fn follower(&self, reason: &CloseReason) -> Arc<Connection> {
         let next = self.awaited();
         if self.absence == Absence::Fails {
             next.fail(&unreachable(0, reason.to_string()));
@@ -140,7 +140,7 @@ impl StreamLink {
             limits: Arc::clone(&plan.manners.limits),
             own: Some(own),
         });
-        let keeper = Keeper::new(plan, &link, connection, (tasks.clone(), states));
+        let keeper = Keeper::new(plan, &link, connection, (tasks, states));
         keeper.start(stream);
         link
     }
@@ -170,8 +170,12 @@ impl StreamLink {
         Arc::clone(&self.lock().current)
     }
 
-    /// The connection that follows `ended`, which takes no calls any more. `None`: none does.
-    pub(super) fn follower(&self, ended: &Arc<Connection>) -> Option<Arc<Connection>> {
+    /// The connection that follows `ended`, which takes no calls any more for this reason. `None`: none does.
+    pub(super) fn follower(
+        &self,
+        ended: &Arc<Connection>,
+        reason: &CloseReason,
+    ) -> Option<Arc<Connection>> {
         let own = self.own.as_ref()?;
         let mut state = self.lock();
         if !Arc::ptr_eq(&state.current, ended) {
@@ -180,7 +184,7 @@ impl StreamLink {
         if state.ended.is_some() || own.absence == Absence::Ends {
             return None;
         }
-        state.current = own.follower(ended.closed()?);
+        state.current = own.follower(reason);
         Some(Arc::clone(&state.current))
     }
 

@@ -166,36 +166,40 @@ pub(super) fn state_of(connection: &Connection) -> ConnectionState {
 }
 
 /// What a user wants to be told of at once.
-#[derive(Clone, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Hooks {
-    pub(super) connected: Option<Arc<dyn Fn(&Peer) + Send + Sync>>,
-    pub(super) disconnected: Option<Arc<dyn Fn(&CloseReason) + Send + Sync>>,
+    pub(super) connected: Option<Hook<Peer>>,
+    pub(super) disconnected: Option<Hook<CloseReason>>,
 }
 
 impl Hooks {
     pub(super) fn connected(&self, peer: &Peer) {
-        tell(self.connected.as_deref(), peer);
+        self.connected.iter().for_each(|hook| hook.tell(peer));
     }
 
     pub(super) fn disconnected(&self, reason: &CloseReason) {
-        tell(self.disconnected.as_deref(), reason);
+        self.disconnected.iter().for_each(|hook| hook.tell(reason));
     }
 }
 
-/// A panic of the user's code must not end the task that connects.
-fn tell<T>(hook: Option<&(dyn Fn(&T) + Send + Sync)>, news: &T) {
-    let Some(hook) = hook else { return };
-    if catch_unwind(AssertUnwindSafe(|| hook(news))).is_err() {
-        tracing::error!("a hook of a client has panicked; the client goes on");
+/// One closure of the user's.
+pub(super) struct Hook<T>(Box<dyn Fn(&T) + Send + Sync>);
+
+impl<T> Hook<T> {
+    pub(super) fn new(hook: impl Fn(&T) + Send + Sync + 'static) -> Self {
+        Self(Box::new(hook))
+    }
+
+    /// A panic of the user's code must not end the task that connects.
+    fn tell(&self, news: &T) {
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(news))).is_err() {
+            tracing::error!("a hook of a client has panicked; the client goes on");
+        }
     }
 }
 
-impl fmt::Debug for Hooks {
+impl<T> fmt::Debug for Hook<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connected, disconnected } = self;
-        f.debug_struct("Hooks")
-            .field("connected", &connected.is_some())
-            .field("disconnected", &disconnected.is_some())
-            .finish()
+        f.write_str("Hook")
     }
 }

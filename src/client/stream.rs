@@ -97,7 +97,7 @@ impl StreamExchange {
         sent: bool,
     ) -> Result<Arc<Connection>, CallError> {
         let reason = ended.closed().unwrap_or_else(|| Arc::new(CloseReason::Local));
-        let next = self.link.follower(ended);
+        let next = self.link.follower(ended, &reason);
         if !sent {
             return match next {
                 Some(next) if self.is_late() => Err(self.unsent(&next)),
@@ -211,12 +211,11 @@ impl Future for StreamPosting {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { link, notification, timeout, deadline, place } = &mut *self;
-        let (mut connection, mut ticket) = match place.take() {
-            Some((connection, ticket)) => (connection, Some(ticket)),
-            None => {
-                check_size(link.limits(), notification)?;
-                (link.current(), None)
-            }
+        let (mut connection, mut ticket) = if let Some((connection, ticket)) = place.take() {
+            (connection, Some(ticket))
+        } else {
+            check_size(link.limits(), notification)?;
+            (link.current(), None)
         };
         loop {
             let begin = || {
@@ -268,7 +267,7 @@ fn follow(
                 Err(link.not_connected(method(), || reason.to_string()))
             }
             _ => link
-                .follower(connection)
+                .follower(connection, &reason)
                 .ok_or_else(|| CallError::Closed(closed(message, connection, reason, false))),
         },
     }

@@ -11,6 +11,7 @@
 )]
 
 mod lab;
+mod operator;
 mod wire;
 
 use std::future::Future;
@@ -19,11 +20,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use msgrpc::{Address, Client, ClientBuilder, Limits, Reconnect, Server, Stopped};
+use msgrpc::{Address, BoundServer, Client, ClientBuilder, Limits, Reconnect, Server, Stopped};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use lab::{Bench, DivideByZero, LabClient, LabService};
+pub(crate) use operator::{Operator, Verdict};
 pub(crate) use wire::{Script, Wire, bytes, error, notification, request, response, value};
 
 /// An address within this process that nobody else has.
@@ -47,7 +49,22 @@ impl Running {
 
     /// Runs `server` at `address`.
     pub(crate) async fn start_at(server: Server, address: &str) -> Self {
-        let server = server.listen(address).bind().await.unwrap();
+        Self::run(server.listen(address).bind().await.unwrap())
+    }
+
+    /// Runs what `server` makes at `address`, as soon as one that was aborted has left it.
+    pub(crate) async fn restart_at(server: impl Fn() -> Server, address: &str) -> Self {
+        let begun = Instant::now();
+        loop {
+            match server().listen(address).bind().await {
+                Ok(server) => return Self::run(server),
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn run(server: BoundServer) -> Self {
         let address = server.addresses()[0].to_string();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move { server.run_until(stopped).await.unwrap() });
