@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, BytesMut};
 use msgrpc::transport::{DialOptions, ListenOptions, Listener, Stream, dial};
-use msgrpc::{Client, ClientBuilder, Style, Value};
+use msgrpc::{Client, ClientBuilder, Reconnect, Style, Value};
 use msgrpc_core::scan::{Scan, ScanLimits, Scanner};
 use serde::Serialize;
 
@@ -143,12 +143,13 @@ impl Script {
         Self::client_with(|builder| builder).await
     }
 
-    /// A client with these settings, and the connection to it.
+    /// A client with these settings that does not reconnect, and the connection to it.
     pub(crate) async fn client_with(
         set: impl FnOnce(ClientBuilder) -> ClientBuilder,
     ) -> (Client, Wire) {
         let mut script = Self::listen().await;
-        let client = set(Client::builder(&script.address)).connect().await.unwrap();
+        let builder = Client::builder(&script.address).reconnect(Reconnect::never());
+        let client = set(builder).connect().await.unwrap();
         (client, script.accept().await)
     }
 }
