@@ -89,7 +89,8 @@ async fn who_speaks_plainly_to_a_tls_port_is_told_on_both_sides() {
 async fn who_speaks_tls_to_a_plain_port_is_told_on_both_sides() {
     let log = Log::begin();
     let bed = Bed::new();
-    let server = Running::start_at(Server::new(LabService::new(Bench::default())), "tcp://127.0.0.1:0");
+    let server =
+        Running::start_at(Server::new(LabService::new(Bench::default())), "tcp://127.0.0.1:0");
     let server = server.await;
     let address = other(&server.address, "tls", "127.0.0.1");
     let (text, permanent) = refusal(&address, &bed.client).await;
@@ -113,8 +114,7 @@ async fn a_server_that_greets_in_plain_text_does_not_speak_tls() {
     });
     let (text, permanent) = refusal(&format!("tls://127.0.0.1:{port}"), &Bed::new().client).await;
     let hint = "received corrupt message of type InvalidContentType";
-    let expected =
-        format!("the server does not speak TLS; use tcp://127.0.0.1:{port} ({hint})");
+    let expected = format!("the server does not speak TLS; use tcp://127.0.0.1:{port} ({hint})");
     assert_eq!((text, permanent), (expected, true));
 }
 

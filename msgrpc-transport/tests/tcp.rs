@@ -293,10 +293,7 @@ async fn a_build_without_tls_names_the_feature() {
 
 #[tokio::test]
 async fn schemes_that_come_later_say_so() {
-    let texts = [
-        ("udp://localhost:1", "UDP is"),
-        ("multicast://239.1.2.3:1", "multicast is"),
-    ];
+    let texts = [("udp://localhost:1", "UDP is"), ("multicast://239.1.2.3:1", "multicast is")];
     for (text, what) in texts {
         let reason = format!("{what} not supported by this version yet; use tcp:// or memory://");
         let error = connect(&text.parse().unwrap()).await.unwrap_err();

@@ -69,8 +69,12 @@ impl Writer {
             }
         }
         if self.unflushed {
-            std::task::ready!(stream.poll_flush(cx))?;
+            if stream.poll_flush(cx)?.is_pending() {
+                self.stalled.get_or_insert_with(now);
+                return Poll::Pending;
+            }
             self.unflushed = false;
+            self.stalled = None;
         }
         Poll::Ready(Ok(()))
     }

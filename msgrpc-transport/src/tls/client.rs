@@ -110,8 +110,7 @@ impl ClientTls {
 
     /// The configuration, read if it was not needed so far.
     pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        let current =
-            self.shared.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self.shared.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let files = match (current, &self.shared.files) {
             (Some(current), _) => return Ok(current),
             (None, Some(files)) => files.clone(),
@@ -211,9 +210,9 @@ impl ClientTlsBuilder {
             .with_safe_default_protocol_versions()
             .map_err(|cause| TlsError::Refused { cause })?;
         let builder = match &self.trust {
-            Trust::System => builder
-                .with_platform_verifier()
-                .map_err(|cause| TlsError::SystemRoots { cause })?,
+            Trust::System => {
+                builder.with_platform_verifier().map_err(|cause| TlsError::SystemRoots { cause })?
+            }
             Trust::Files(paths) => builder.with_root_certificates(pem::roots(paths)?),
             Trust::Anybody => builder
                 .dangerous()

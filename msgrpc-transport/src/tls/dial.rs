@@ -24,9 +24,8 @@ pub(crate) async fn dial(
         server_name: server_name.to_owned(),
         cause,
     };
-    let unset = |error: TlsError| {
-        failed(host.host(), io::Error::new(io::ErrorKind::InvalidInput, error))
-    };
+    let unset =
+        |error: TlsError| failed(host.host(), io::Error::new(io::ErrorKind::InvalidInput, error));
     let name = options.tls.name_at(host).map_err(unset)?;
     let config = options.tls.config().await.map_err(unset)?;
     let connected = tcp::connect(address, host, options).await?;

@@ -149,9 +149,7 @@ impl TlsFile {
 
     fn expected(self) -> &'static str {
         match self {
-            Self::Certificate | Self::Authority => {
-                "PEM text with \"-----BEGIN CERTIFICATE-----\""
-            }
+            Self::Certificate | Self::Authority => "PEM text with \"-----BEGIN CERTIFICATE-----\"",
             Self::Key => "PEM text with \"-----BEGIN PRIVATE KEY-----\"",
         }
     }

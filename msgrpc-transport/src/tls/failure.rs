@@ -63,7 +63,8 @@ pub(crate) fn is_rejection(error: &io::Error) -> bool {
 /// Whether a handshake that failed with `error` would fail again.
 pub(crate) fn is_permanent(error: &io::Error) -> bool {
     use AlertDescription as Alert;
-    if error.get_ref().is_some_and(|inner| inner.is::<TlsError>()) || Rejected::of(error).is_some() {
+    if error.get_ref().is_some_and(|inner| inner.is::<TlsError>()) || Rejected::of(error).is_some()
+    {
         return true;
     }
     match within(error) {

@@ -96,8 +96,8 @@ fn certificates(file: TlsFile, path: &Path) -> Result<Vec<CertificateDer<'static
 }
 
 fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, TlsError> {
-    let bytes = fs::read(path)
-        .map_err(|cause| TlsError::Read { file, path: path.to_owned(), cause })?;
+    let bytes =
+        fs::read(path).map_err(|cause| TlsError::Read { file, path: path.to_owned(), cause })?;
     if bytes.trim_ascii().is_empty() {
         return Err(TlsError::Empty { file, path: path.to_owned() });
     }
@@ -106,13 +106,16 @@ fn read(file: TlsFile, path: &Path) -> Result<Vec<u8>, TlsError> {
 
 /// What a file holds that holds nothing of what is wanted.
 fn found(bytes: &[u8]) -> String {
-    if bytes.starts_with(&[0x30, 0x80]) || bytes.starts_with(&[0x30, 0x81]) || bytes.starts_with(&[0x30, 0x82]) {
+    if bytes.starts_with(&[0x30, 0x80])
+        || bytes.starts_with(&[0x30, 0x81])
+        || bytes.starts_with(&[0x30, 0x82])
+    {
         return ", but what looks like DER".to_owned();
     }
     let text = String::from_utf8_lossy(bytes);
-    let labels = text.lines().filter_map(|line| {
-        line.strip_prefix("-----BEGIN ")?.trim_end().strip_suffix("-----")
-    });
+    let labels = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("-----BEGIN ")?.trim_end().strip_suffix("-----"));
     let labels: Vec<_> = labels.take(4).map(|label| label.escape_debug().to_string()).collect();
     if labels.is_empty() { String::new() } else { format!(", but: {}", labels.join(", ")) }
 }
@@ -120,7 +123,8 @@ fn found(bytes: &[u8]) -> String {
 /// Whether there is a key that wants a password, in the form of today or in that of old.
 fn is_encrypted(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
-    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED")
+    text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+        || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
 fn is_mismatch(error: &super::rustls::Error) -> bool {
@@ -132,5 +136,16 @@ fn unusable(path: &Path, cause: super::rustls::Error) -> TlsError {
 }
 
 fn damaged(file: TlsFile, path: &Path, error: &pem::Error) -> TlsError {
-    TlsError::Damaged { file, path: path.to_owned(), damage: error.to_string() }
+    // The library's own words have the bytes of the file in them, or would not be understood.
+    let damage = match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("\"-----END {}-----\" is missing", end_marker.escape_ascii())
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line begins with \"-----BEGIN\" and does not end with \"-----\"".to_owned()
+        }
+        pem::Error::Base64Decode(_) => "what is between its lines is not Base64".to_owned(),
+        error => error.to_string(),
+    };
+    TlsError::Damaged { file, path: path.to_owned(), damage }
 }

@@ -63,10 +63,8 @@ impl ServerTls {
     /// Settings from files in PEM, before they are read: the server's own certificate followed by those of its
     /// issuers, without the root's; and its key, not encrypted. Both may be the same file.
     pub fn builder(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> ServerTlsBuilder {
-        let identity = Identity {
-            certificate: certificate.as_ref().to_owned(),
-            key: key.as_ref().to_owned(),
-        };
+        let identity =
+            Identity { certificate: certificate.as_ref().to_owned(), key: key.as_ref().to_owned() };
         ServerTlsBuilder { identity, authorities: Vec::new(), optional: false }
     }
 
