@@ -76,7 +76,7 @@ impl Keeper {
             };
             if let Some(first) = self.first.take() {
                 // Whoever asked may not want to know any more.
-                first.send(told).ok();
+                drop(first.send(told));
             }
             if let Ok(loan) = opened {
                 return Some(loan);

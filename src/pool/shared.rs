@@ -104,7 +104,9 @@ impl Shared {
             break Some(member);
         };
         drop(live);
-        ended.iter().for_each(|member| member.suspect());
+        for member in ended {
+            member.suspect();
+        }
         Some(Passage::new(Arc::clone(self), member?))
     }
 
