@@ -353,6 +353,8 @@ async fn live(deeds: Vec<Deed>) {
     for ended in asking {
         drop(ended.await);
     }
+    // Those that gave up before have noticed by then.
+    sleep(Duration::from_millis(1)).await;
     drop(loans);
     place.down(false);
     let status = pool.status();
