@@ -421,6 +421,7 @@
 
 mod accept;
 mod arguments;
+mod balance;
 mod call;
 mod caller;
 mod client;
@@ -454,6 +455,10 @@ pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
 pub use msgrpc_transport::{Address, Peer};
 
+pub use balance::{
+    Balance, BalanceBuilder, BalanceExchange, BalancePosting, BuildBalanceError, Discover,
+    DiscoverError, Dns, Endpoint, ServerStatus,
+};
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
 pub use client::{Client, ClientBuilder, ConnectError, Exchange, Posting};

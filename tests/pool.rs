@@ -368,9 +368,9 @@ async fn a_server_that_accepts_and_closes_at_once_is_not_tried_hot() {
             let error = pool.call::<u32>("x", ()).await.unwrap_err();
             assert!(matches!(error, CallError::Closed(_) | CallError::NotConnected(_)), "{error}");
         }
-        assert!(gate.tries() < 100, "{} tries in a minute", gate.tries());
+        assert!(gate.tries() < 250, "{} tries in a minute", gate.tries());
         let error = text(pool.call::<u32>("x", ()).timeout(SECOND / 1000).await);
-        let reason = "the connection ended before anything was answered: the peer closed it";
+        let reason = "nothing was answered before the end: the peer closed it";
         assert!(error.contains(reason), "{error}");
     }
 }

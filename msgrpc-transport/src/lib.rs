@@ -11,6 +11,7 @@
 //! | a connected stream of bytes | [`Stream`], [`DirectWriter`], [`Peer`], [`Credentials`] |
 //! | connecting | [`dial()`], [`DialOptions`], [`ConnectError`] |
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
+//! | name → socket addresses | [`resolve()`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | own listeners | [`Accept`] |
 //! | connections kept and lent, of any kind | [`Pool`], [`Open`], [`Loan`], [`PoolOptions`], [`PoolError`] |
@@ -63,4 +64,5 @@ pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
 pub use pool::{Loan, Open, Pool, PoolError, PoolOptions, PoolStatus, Proof};
+pub use resolve::resolve;
 pub use stream::{DirectWriter, Stream};

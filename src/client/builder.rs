@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, Connect, DialOptions, Dialer, dial};
+use msgrpc_transport::{Address, AddressError, DialOptions, dial};
 
-use super::{CALL_TIMEOUT, Client, Opener};
+use super::{Alike, CALL_TIMEOUT, Client};
 use crate::connection::Manners;
 use crate::router::Router;
 use crate::server::ServeError;
@@ -109,18 +109,16 @@ impl ClientBuilder {
         Self::new("".parse())
     }
 
-    /// What opens many connections with these settings: by `connector`, or to the address.
-    pub(crate) fn opener(
-        self,
-        connector: Option<Arc<dyn Connect>>,
-    ) -> Result<Opener, ConnectError> {
-        let connector = match connector {
-            Some(connector) => connector,
-            None => Arc::new(Dialer::new(self.address?).options(self.dial)),
-        };
+    /// Where to.
+    pub(crate) fn address(&self) -> Result<Address, AddressError> {
+        self.address.clone()
+    }
+
+    /// Many connections with these settings, wherever to.
+    pub(crate) fn alike(self) -> Result<Alike, ConnectError> {
         let router = Arc::new(Router::new(self.services)?);
         let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
-        Ok(Opener { connector, manners, router, timeout: self.timeout })
+        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout })
     }
 }
 

@@ -28,7 +28,7 @@ use crate::router::Router;
 pub use builder::{ClientBuilder, ConnectError};
 pub use exchange::{Exchange, Posting};
 use exchange::{ExchangeKind, PostingKind};
-pub(crate) use opener::Opener;
+pub(crate) use opener::{Alike, Opener};
 use stream::{StreamExchange, StreamLink, StreamPosting};
 
 /// How long a call waits for its answer unless told otherwise.

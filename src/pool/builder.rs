@@ -184,8 +184,12 @@ impl PoolBuilder {
     }
 
     fn parts(self) -> Result<(Opener, PoolOptions, Budget), BuildPoolError> {
-        let connector = self.connector.map(|Connector(connector)| connector);
-        let opener = self.client.opener(connector)?;
+        let address = self.client.address();
+        let alike = self.client.alike()?;
+        let opener = match self.connector {
+            Some(Connector(connector)) => alike.by(connector),
+            None => alike.to(address.map_err(ConnectError::from)?),
+        };
         Ok((opener, self.options, Budget::new(self.retry_percent)))
     }
 }

@@ -228,7 +228,7 @@ async fn a_place_that_accepts_and_closes_is_tried_with_pauses() {
     assert!(begun.elapsed() > 20 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(
         pool.last_error().unwrap().to_string(),
-        "could not connect to the place: the connection ended before anything was answered: it broke"
+        "could not connect to the place: nothing was answered before the end: it broke"
     );
     pool.get().await.unwrap().proof().give();
     assert_eq!((pool.failures(), pool.last_error().is_some()), (0, false));
