@@ -22,9 +22,10 @@ class Case:
     needs: str
     server: list
     client: list
+    #: Commands to be run before, each to its end.
+    before: list = field(default_factory=list)
     #: How long the client may take, in seconds.
     seconds: int = 60
-    environment: dict = field(default_factory=dict)
 
     def columns(self):
         return [self.peer, self.version, self.transport, self.direction]
@@ -47,6 +48,7 @@ def cases():
 def txmsgpackrpc():
     driver = ["{peer}", "{peers}/txmsgpackrpc_peer.py"]
     about = {"peer": "txmsgpackrpc", "version": "1.2", "needs": "txmsgpackrpc"}
+    certificates = [["{peer}", "{peers}/certificates.py", "{folder}"]]
     lacks = {
         "echo bytes": "it has one type for text and bytes",
         "echo bytes in a str": "it never answers a message with a str that is not UTF-8",
@@ -55,6 +57,14 @@ def txmsgpackrpc():
     for transport, listen in LISTEN.items():
         yield calls_us(driver, listen, transport=transport, **about)
         yield we_call(driver, listen, lacks, transport=transport, **about)
+    # Its client verifies nothing; ours does.
+    tls = {"transport": "TLS", "before": certificates, **about}
+    listen = "tls://127.0.0.1:0"
+    shown = ["--cert", "{folder}/cert.pem", "--key", "{folder}/key.pem"]
+    yield Case(**tls, direction=CALLS_US, server=[OUR_SERVER, listen, *shown], client=[*driver, "client", "{address}"])
+    server = [*driver, "server", listen, "cert={folder}/cert.pem", "key={folder}/key.pem"]
+    client = [OUR_CLIENT, "{address}", "--ca", "{folder}/ca.pem", *skip(lacks)]
+    yield Case(**tls, direction=WE_CALL, server=server, client=client)
     for kind, isolated in (("pool", "no"), ("isolated pool", "yes")):
         options = ["pool=4", f"isolated={isolated}"]
         yield calls_us(driver, LISTEN["TCP"], options, transport=f"TCP, {kind}", **about)
@@ -109,6 +119,9 @@ def calls_us(driver, listen, options=(), **about):
 
 
 def we_call(driver, listen, lacks, **about):
-    skips = [word for check, reason in lacks.items() for word in ("--skip", f"{check}={reason}")]
-    client = [OUR_CLIENT, "{address}", *skips]
+    client = [OUR_CLIENT, "{address}", *skip(lacks)]
     return Case(**about, direction=WE_CALL, server=[*driver, "server", listen], client=client)
+
+
+def skip(lacks):
+    return [word for check, reason in lacks.items() for word in ("--skip", f"{check}={reason}")]

@@ -51,6 +51,8 @@ def run(case, peer, ours, folder):
     here = tempfile.mkdtemp(prefix="interop-")
     words = {"peer": peer[0], "peers": PEERS, "ours": ours, "folder": here}
     try:
+        for command in case.before:
+            prepare([filled(word, words) for word in command])
         with Program(case.server, words, logs / f"{name}.server") as server:
             words["address"] = server.ready()
             with Program(case.client, words, logs / f"{name}.client") as client:
@@ -61,6 +63,20 @@ def run(case, peer, ours, folder):
     finally:
         shutil.rmtree(here, ignore_errors=True)
     return row
+
+
+def prepare(command):
+    """Runs a command to its end."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
+    if done.returncode != 0:
+        raise Died(f"{command[1]} ended with {done.returncode}: {done.stderr.splitlines()[-1:]}")
+
+
+def filled(word, words):
+    """A word of a command with its placeholders filled in; what looks like another one is left."""
+    for name, value in words.items():
+        word = word.replace(f"{{{name}}}", str(value))
+    return word
 
 
 def version_of(nvim):
@@ -94,7 +110,7 @@ class Program:
     """A program that runs: its lines, and its end."""
 
     def __init__(self, command, words, log):
-        self.command = [str(word).format_map(words) if "{" in str(word) else str(word) for word in command]
+        self.command = [filled(word, words) for word in command]
         self.stderr = log
         # Neovim reads a stdin that is no terminal into a buffer of its own.
         stdin = subprocess.DEVNULL if "--headless" in command else subprocess.PIPE
