@@ -1,6 +1,6 @@
 //! The accept loop: one task a listener, one task a connection.
 //!
-//! Used by the server. It takes a place for a connection before it accepts one, so that too many wait in
+//! Used by the server. A listener accepts one connection for which there is no place yet; those after it wait in
 //! the system's backlog.
 
 use std::collections::HashMap;
@@ -102,8 +102,10 @@ impl Connections {
 pub(crate) async fn accept_all(acceptor: Acceptor, mut listener: Listener) {
     let connections = Arc::clone(&acceptor.connections);
     let accepting = async {
-        while let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await {
+        loop {
+            // A place that is taken before would be kept from the other listeners while nobody comes here.
             let stream = listener.accept().await;
+            let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await else { return };
             acceptor.tasks.spawn(Serving::new(&acceptor, stream, place));
         }
     };

@@ -245,6 +245,20 @@ pub enum CloseReason {
     InProcess,
 }
 
+impl CloseReason {
+    /// Whether another connection would end in the same way, until the program, its configuration or the server
+    /// changes: the server rejected our certificate, speaks something else, or is called in process.
+    ///
+    /// By TLS 1.3 a client learns only after connecting that its certificate was rejected.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Io(error) => msgrpc_transport::is_permanent(error),
+            Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
+            _ => false,
+        }
+    }
+}
+
 /// There is no connection, and the call was not sent.
 #[derive(Clone, Debug)]
 pub struct NotConnected {

@@ -472,6 +472,7 @@ mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
 mod method_timeouts;
+mod pool;
 mod router;
 mod running;
 mod server;
@@ -496,6 +497,8 @@ pub use msgrpc_core::{
 };
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub use msgrpc_transport::tls;
 pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
 pub use call::{Call, Notify};
@@ -508,6 +511,7 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
+pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};
 pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
 pub use shutdown::{ServerHandle, Stopped};

@@ -118,6 +118,26 @@ impl Server {
         self
     }
 
+    /// The certificate that is shown at `tls://` addresses, and whether clients must show one.
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+    pub fn tls(mut self, tls: crate::tls::ServerTls) -> Self {
+        self.options.listen = self.options.listen.tls(tls);
+        self
+    }
+
+    /// How long a client's TLS handshake may take. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.options.listen = self.options.listen.handshake_timeout(timeout);
+        self
+    }
+
+    /// TLS handshakes at once, of each address; more wait until one is over, or its client has been silent for half a
+    /// second. Default: 256.
+    pub fn handshakes(mut self, handshakes: usize) -> Self {
+        self.options.listen = self.options.listen.handshakes(handshakes);
+        self
+    }
+
     /// TCP keep-alive of the connections, `None` for none. Default: a client that has died without a word is noticed
     /// within two minutes; see [`KeepAlive`].
     pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {

@@ -113,7 +113,8 @@ pub struct Limits {
     /// Default: 512, which is the size of tokio's blocking pool.
     pub blocking: usize,
 
-    /// Connections that a server holds at once. Beyond it new ones wait in the system's backlog.
+    /// Connections that a server serves at once. Beyond it new ones wait: one at each listener, the others in the
+    /// system's backlog.
     ///
     /// Default: 10 000.
     pub connections: usize,

@@ -14,6 +14,8 @@
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | noticing dead peers | [`KeepAlive`] |
 //! | own listeners | [`Accept`] |
+//! | certificates and trust, for `tls://` | the module `tls`, with the feature `tls` or `tls-aws-lc` |
+//! | connections kept and lent, of any kind | [`Pool`], [`Open`], [`Loan`], [`PoolOptions`], [`PoolError`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -49,9 +51,15 @@ mod listener;
 mod memory;
 mod options;
 mod peer;
+mod pool;
 mod resolve;
 mod stream;
 mod tcp;
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub mod tls;
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
+#[path = "no_tls.rs"]
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -60,10 +68,11 @@ pub use address::{
 };
 pub use connect::{Connect, Dialer};
 pub use dial::dial;
-pub use error::{Attempt, BindError, ConnectError};
+pub use error::{Attempt, BindError, ConnectError, is_permanent};
 pub use futures::future::BoxFuture;
 pub use keep_alive::KeepAlive;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
+pub use pool::{Loan, Open, Pool, PoolError, PoolOptions, PoolStatus, Proof};
 pub use stream::{DirectWriter, Stream};

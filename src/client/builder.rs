@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, DialOptions, KeepAlive, dial};
+use msgrpc_transport::{Address, AddressError, Connect, DialOptions, Dialer, KeepAlive, dial};
 
-use super::{CALL_TIMEOUT, Client};
+use super::{CALL_TIMEOUT, Client, Opener};
 use crate::connection::Manners;
 use crate::router::Router;
 use crate::server::ServeError;
@@ -75,6 +75,19 @@ impl ClientBuilder {
         self
     }
 
+    /// How long the TLS handshake may take, once the socket is connected. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.dial = self.dial.handshake_timeout(timeout);
+        self
+    }
+
+    /// Whom to trust at a `tls://` address, and what to show there. Default: whom the system trusts, and nothing.
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.dial = self.dial.tls(tls);
+        self
+    }
+
     /// Calls that may wait for an answer at once; more wait their turn. Default: 1 024. With 1, peers
     /// that break on a second request in one segment are served.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
@@ -116,6 +129,25 @@ impl ClientBuilder {
         let stream = dial(&address, &self.dial).await?;
         let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
         Ok(Client::start(stream, &manners, router, self.timeout))
+    }
+
+    /// Settings for clients of which it is said later where they connect to.
+    pub(crate) fn nowhere() -> Self {
+        Self::new("".parse())
+    }
+
+    /// What opens many connections with these settings: by `connector`, or to the address.
+    pub(crate) fn opener(
+        self,
+        connector: Option<Arc<dyn Connect>>,
+    ) -> Result<Opener, ConnectError> {
+        let connector = match connector {
+            Some(connector) => connector,
+            None => Arc::new(Dialer::new(self.address?).options(self.dial)),
+        };
+        let router = Arc::new(Router::new(self.services)?);
+        let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
+        Ok(Opener { connector, manners, router, timeout: self.timeout })
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod builder;
 mod exchange;
+mod opener;
 mod stream;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use crate::router::Router;
 pub use builder::{ClientBuilder, ConnectError};
 pub use exchange::{Exchange, Posting};
 use exchange::{ExchangeKind, PostingKind};
+pub(crate) use opener::Opener;
 use stream::{StreamExchange, StreamLink, StreamPosting};
 
 /// How long a call waits for its answer unless told otherwise.

@@ -13,6 +13,7 @@ use msgrpc_core::connection::Ticket;
 use msgrpc_core::{Deadline, MsgId};
 use msgrpc_transport::Stream;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::check_size;
@@ -54,6 +55,11 @@ impl StreamLink {
 
     pub(super) fn closed(&self) -> Option<Arc<CloseReason>> {
         self.connection.closed()
+    }
+
+    /// Cancelled when the connection has ended.
+    pub(super) fn gone(&self) -> CancellationToken {
+        self.connection.gone().clone()
     }
 
     /// Closes after what is queued is written, and waits for that.
