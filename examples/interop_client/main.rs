@@ -77,7 +77,8 @@ async fn check(
         let builder = builder.serve(InteropService::new(Six::default()));
         neovim::check(report, builder.connect().await?).await;
     } else {
-        methods::check(report, builder.connect().await?).await;
+        let largest = if address.starts_with("udp:") { values::DATAGRAM } else { usize::MAX };
+        methods::check(report, builder.connect().await?, largest).await;
     }
     Ok(())
 }

@@ -62,20 +62,30 @@ def connect(address, options):
 
 
 def client(address, **options):
+    def make_checks():
+        peer = TxPeer(threads.blockingCallFromThread(reactor, connect, address, options))
+        if "pool" in options:
+            peer.lacks = {**peer.lacks, **POOL_LACKS}
+        if address.startswith("udp:"):
+            peer.largest = checks.DATAGRAM
+        checks.run(peer)
+
+    beside_reactor(make_checks)
+
+
+def beside_reactor(make_checks):
+    """Runs the reactor here and the checks on another thread; ends the program."""
     status = []
 
-    def make_checks():
+    def thread():
         try:
-            peer = TxPeer(threads.blockingCallFromThread(reactor, connect, address, options))
-            if "pool" in options:
-                peer.lacks = {**peer.lacks, **POOL_LACKS}
-            checks.run(peer)
+            make_checks()
         except SystemExit as error:
             status.append(error.code)
         finally:
             reactor.callFromThread(reactor.stop)
 
-    reactor.callWhenRunning(threading.Thread(target=make_checks, daemon=True).start)
+    reactor.callWhenRunning(threading.Thread(target=thread, daemon=True).start)
     reactor.run()
     # Not all threads of Twisted end by themselves.
     sys.stdout.flush()
@@ -120,6 +130,10 @@ def server(address, **options):
             ready(address)
             return
         host, port = host_and_port(address)
+        if scheme == "multicast":
+            reactor.listenMulticast(port, six.getMulticastProtocol(host, ttl=5), listenMultiple=True)
+            ready(address)
+            return
         if scheme == "udp":
             port = reactor.listenUDP(port, six.getDatagramProtocol(), interface=host)
         elif scheme == "tls":
