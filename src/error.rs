@@ -240,6 +240,17 @@ pub enum CloseReason {
     /// The peer sends faster than its requests can be run, or does not take its answers.
     #[error("the peer is over its limits: {0}")]
     Overloaded(&'static str),
+    /// The peer answered none of this many calls in time, one after another, and sent nothing else.
+    #[error("{0} calls in a row were not answered in time, and the peer sent nothing else")]
+    Unresponsive(u32),
+    /// There is none, and none is tried for at the moment.
+    #[error("no connection after {}: {reason}", Tries(*tries))]
+    Unreachable {
+        /// How often one was tried for.
+        tries: u32,
+        /// What became of the last try.
+        reason: Arc<str>,
+    },
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
@@ -255,6 +266,18 @@ impl CloseReason {
             Self::Io(error) => msgrpc_transport::is_permanent(error),
             Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
             _ => false,
+        }
+    }
+}
+
+/// A number of tries, in words.
+pub(crate) struct Tries(pub(crate) u32);
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 try"),
+            tries => write!(f, "{tries} tries"),
         }
     }
 }
@@ -285,7 +308,7 @@ impl fmt::Display for NotConnected {
         if *tries == 0 {
             return write!(f, "`{method}` was not sent: {reason}");
         }
-        write!(f, "`{method}` was not sent, no connection after {tries} tries: {reason}")
+        write!(f, "`{method}` was not sent, no connection after {}: {reason}", Tries(*tries))
     }
 }
 

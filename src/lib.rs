@@ -503,7 +503,10 @@ pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
-pub use client::{Client, ClientBuilder, ConnectError, Exchange, Posting};
+pub use client::{
+    Client, ClientBuilder, ConnectError, ConnectionState, ConnectionStates, Exchange, Posting,
+    Reconnect,
+};
 pub use context::Context;
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{

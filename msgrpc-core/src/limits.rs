@@ -29,8 +29,8 @@ pub struct Limits {
 
     /// Deepest nesting accepted, the message's own array counted. Beyond it the connection ends.
     ///
-    /// Default: 128, which a decoder that recurses survives on the 2 MiB stack that threads have by
-    /// default, in a debug build too.
+    /// Default: 128, which a decoder that recurses survives on a stack of 512 KiB, in a debug build too;
+    /// threads have 2 MiB by default.
     pub depth: usize,
 
     /// Most elements in one message, map entries counting twice. Beyond it the connection ends.
@@ -55,6 +55,13 @@ pub struct Limits {
     ///
     /// Default: 1 024. With 1, peers that break on a second request in one segment are served.
     pub max_in_flight: usize,
+
+    /// Calls and notifications of ours that may wait for a connection at once, while there is none.
+    /// Beyond it they fail at once, unsent.
+    ///
+    /// Default: 16 384, sixteen times as many as are in flight: a burst outlasts a restart of the
+    /// server, while a program that never stops calling is told so before its memory is full.
+    pub max_waiting: usize,
 
     /// Answers, in bytes, that the peer may leave untaken before no more of its requests are
     /// started; at twice as many the connection ends. Our own calls wait once as many bytes are
@@ -133,6 +140,7 @@ impl Limits {
             method_bytes: 256,
             requests_at_work: 1024,
             max_in_flight: 1024,
+            max_waiting: 16 << 10,
             output_bytes: MIB,
             backlog_bytes: 64 << 10,
             protocol_errors: 16,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use msgrpc_transport::{BoxFuture, Connect, ConnectError, Open};
 use tokio_util::sync::CancellationToken;
 
+use super::link::{Plan, StreamLink};
 use super::{Client, Link};
 use crate::connection::Manners;
 use crate::router::Router;
@@ -35,7 +36,9 @@ impl Open for Opener {
     fn open(&self) -> BoxFuture<'_, Result<Client, ConnectError>> {
         Box::pin(async {
             let stream = self.connector.connect().await?;
-            Ok(Client::start(stream, &self.manners, Arc::clone(&self.router), self.timeout))
+            let plan = Plan::of_one(&stream, self.manners.clone(), Arc::clone(&self.router));
+            let link = Link::Stream(StreamLink::start(plan, Some(stream)));
+            Ok(Client { link, timeout: self.timeout })
         })
     }
 
@@ -52,7 +55,7 @@ impl Client {
     /// Cancelled when its connection has ended.
     pub(crate) fn gone(&self) -> CancellationToken {
         match &self.link {
-            Link::Stream(link) => link.gone(),
+            Link::Stream(link) => link.current().gone().clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use msgrpc_core::connection::Reach;
 use msgrpc_transport::Stream;
 
 use super::alarm::{Alarm, now, require_clock};
@@ -245,6 +246,10 @@ impl Driver {
                 return Err(End::InOrder(CloseReason::Idle(limit)));
             }
             self.time_out_calls(now);
+            let most = self.connection.silent_timeouts;
+            if let Some(timeouts) = self.reader.silence.is_over(most, now) {
+                return Err(End::Now(CloseReason::Unresponsive(timeouts)));
+            }
         }
     }
 
@@ -273,10 +278,11 @@ impl Driver {
     }
 
     fn time_out_calls(&mut self, now: Instant) {
-        let mut woken = Vec::new();
+        let (mut woken, silence) = (Vec::new(), &mut self.reader.silence);
         let mut state = self.connection.lock();
-        state.outbound.handle_time(now, |sent, parked| {
-            parked.settle(Settled::TimedOut { sent }, &mut woken);
+        state.outbound.handle_time(now, |parked| {
+            silence.timed_out(now);
+            parked.settle(Settled::TimedOut, &mut woken);
         });
         state.outbound.poll_woken(&mut woken);
         state.alarm = state.outbound.poll_timeout();
@@ -296,13 +302,20 @@ impl Driver {
     fn refuse_calls(&self, reason: &Arc<CloseReason>, gone: bool) {
         let mut woken = Vec::new();
         let mut state = self.connection.lock();
+        let reach = match gone {
+            // A caller is writing by itself: what it took may be leaving now.
+            true if state.writing && !self.writer.is_writing() => Reach::Taken,
+            true => Reach::Written,
+            false => Reach::Queued,
+        };
         if gone || state.closed.is_none() {
-            state.outbound.handle_closed(|sent, parked| {
+            state.outbound.handle_closed(reach, |sent, parked| {
                 parked.settle(Settled::Closed { sent }, &mut woken);
             });
             state.outbound.poll_woken(&mut woken);
         }
         state.closed.get_or_insert_with(|| Arc::clone(reason));
+        woken.extend(state.successor.take());
         drop(state);
         woken.into_iter().for_each(Waker::wake);
     }

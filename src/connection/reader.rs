@@ -15,6 +15,7 @@ use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolErr
 use msgrpc_transport::Stream;
 
 use super::dispatch::Dispatcher;
+use super::silence::Silence;
 use super::stopwatch::Stopwatch;
 use super::writer::Writer;
 use super::{Connection, Settled};
@@ -50,6 +51,8 @@ pub(super) struct Reader {
     backlog: VecDeque<OwnedInvocation>,
     backlog_bytes: usize,
     batch: Batch,
+    /// Calls that timed out since the peer's last byte.
+    pub(super) silence: Silence,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
     may_hold_messages: bool,
     /// The peer has closed its sending side.
@@ -78,6 +81,7 @@ impl Reader {
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             batch: Batch::default(),
+            silence: Silence::default(),
             may_hold_messages: false,
             eof: false,
         }
@@ -97,7 +101,7 @@ impl Reader {
             }
             let mut pass = Pass::default();
             let handled = self.handle_batch(connection, dispatcher, &mut pass);
-            pass.stopwatch.stop(&connection.peer_name);
+            pass.stopwatch.stop(connection.peer_name());
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
                 return Ok(Progress::Batch { woken });
@@ -117,6 +121,7 @@ impl Reader {
                 Ok(Progress::Eof)
             }
             Poll::Ready(Ok(_)) => {
+                self.silence.end();
                 self.may_hold_messages = true;
                 Ok(Progress::Read)
             }
@@ -188,7 +193,7 @@ impl Reader {
                     }
                 }
                 Event::Malformed(malformed) => {
-                    tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    tracing::debug!(peer = %connection.peer_name(), fault = %malformed.fault, "no message");
                     if malformed.msgid.is_some() && connection.lock().outbound.is_overflowing() {
                         return Err(CloseReason::Overloaded(NOT_TAKEN));
                     }
@@ -210,6 +215,7 @@ impl Reader {
             state.outbound.reply(msgid, outcome.as_ref());
         }
         for (msgid, outcome) in self.batch.settled.drain(..) {
+            state.answered = true;
             if let Some(parked) = state.outbound.handle_response(msgid) {
                 parked.settle(Settled::Answered(outcome), &mut self.batch.woken);
             }

@@ -214,7 +214,7 @@ async fn a_peer_that_takes_no_faults_for_its_malformed_requests_is_let_go() {
 async fn a_transport_that_does_not_flush_is_stalled() {
     let mut bench = Bench::new(Limits::client());
     bench.script.0.lock().unwrap().unflushable = true;
-    let sent = bench.connection.poll_notify(&outgoing("note"), &mut None, Waker::noop());
+    let sent = bench.connection.poll_notify(&outgoing("note"), &mut None, || None, Waker::noop());
     assert!(matches!(sent, Poll::Ready(Ok(()))));
     bench.connection.close(Closing::Flush);
     assert!(bench.turn().is_pending());

@@ -85,6 +85,11 @@ impl Writer {
         self.chunk.is_empty() && !self.unflushed
     }
 
+    /// Whether it holds bytes that are not written.
+    pub(super) fn is_writing(&self) -> bool {
+        !self.chunk.is_empty()
+    }
+
     /// When the peer will have taken nothing for too long.
     pub(super) fn stall_deadline(&self, connection: &Connection) -> Option<Instant> {
         self.stalled?.checked_add(connection.limits().write_stall_timeout)

@@ -132,6 +132,11 @@ impl Line {
         self.calls.is_empty() && self.notifications.is_empty()
     }
 
+    /// Those who wait.
+    pub(super) fn len(&self) -> usize {
+        self.calls.len() + self.notifications.len()
+    }
+
     /// Those let through who have not sent yet, and the bytes they will send.
     pub(super) fn admitted(&self) -> (usize, usize) {
         (self.admitted.len(), self.admitted_bytes)
