@@ -13,6 +13,7 @@
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | own listeners | [`Accept`] |
+//! | datagrams | [`DatagramSocket`], [`Received`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -37,12 +38,14 @@
 mod address;
 mod backoff;
 mod connect;
+mod datagram;
 mod dial;
 mod error;
 mod halves;
 mod listener;
 mod memory;
 mod options;
+mod packet_info;
 mod peer;
 mod resolve;
 mod stream;
@@ -54,6 +57,7 @@ pub use address::{
     Address, AddressError, AddressPart, HostPort, MemoryName, MulticastAddress, UnixAddress,
 };
 pub use connect::{Connect, Dialer};
+pub use datagram::{DatagramSocket, Received};
 pub use dial::dial;
 pub use error::{Attempt, BindError, ConnectError};
 pub use futures::future::BoxFuture;
