@@ -1,4 +1,5 @@
 //! UDP sockets: whole datagrams, answers from the address asked, errors of the network.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{io, net::IpAddr, net::SocketAddr, time::Duration};
 
