@@ -428,6 +428,7 @@ mod connection;
 mod context;
 mod descriptor;
 mod error;
+mod group;
 mod in_process;
 mod router;
 mod running;
@@ -444,6 +445,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private;
 
+pub use msgrpc_core::datagram::DatagramError;
 pub use msgrpc_core::scan::ScanError;
 pub use msgrpc_core::value::{DecodeError, EncodeError, Style, Value, from_value, to_value};
 pub use msgrpc_core::{
@@ -459,8 +461,12 @@ pub use client::{Client, ClientBuilder, ConnectError, Exchange, Posting};
 pub use context::Context;
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
-    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NotConnected, TimedOut,
-    TooLarge,
+    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,
+    TimedOut, TooLarge,
+};
+pub use group::{
+    FirstReply, Group, GroupBuilder, GroupCall, GroupCounts, GroupError, GroupPosting, NoReplies,
+    Replies, Reply, SubnetError, TooFew,
 };
 pub use in_process::{InProcess, in_process};
 pub use server::{BoundServer, ServeError, Server, Stopped};

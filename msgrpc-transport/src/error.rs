@@ -270,7 +270,7 @@ fn unsupported(address: &Address) -> String {
 }
 
 /// The reason in words, the same on every system where it is one of the common ones.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let words = match error.kind() {
         io::ErrorKind::AddrInUse => "address already in use",
         io::ErrorKind::AddrNotAvailable => "address not available",

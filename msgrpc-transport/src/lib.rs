@@ -14,6 +14,7 @@
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | own listeners | [`Accept`] |
 //! | datagrams | [`DatagramSocket`], [`Received`] |
+//! | multicast groups | [`DatagramSocket::asking`], [`Member`], [`MulticastError`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -44,6 +45,7 @@ mod error;
 mod halves;
 mod listener;
 mod memory;
+mod multicast;
 mod options;
 mod packet_info;
 mod peer;
@@ -62,6 +64,7 @@ pub use dial::dial;
 pub use error::{Attempt, BindError, ConnectError};
 pub use futures::future::BoxFuture;
 pub use listener::{Accept, Listener};
+pub use multicast::{Interfaces, Member, MulticastError};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
 pub use stream::{DirectWriter, Stream};

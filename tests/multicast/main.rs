@@ -1,0 +1,9 @@
+//! Multicast groups over the loopback interface: clients against scripted members, and against servers.
+//!
+//! Each test has a group of its own. Nothing leaves the machine; no route and no rights are needed.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod member;
+mod replies;
