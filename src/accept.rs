@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Closing, Connection, Driver, Manners, Services};
 use crate::context::Context;
+use crate::datagram::DatagramServer;
 use crate::router::Router;
 
 /// What every connection of a server gets.
@@ -40,6 +41,8 @@ pub(crate) struct Connections {
 struct Live {
     next: u64,
     connections: HashMap<u64, Weak<Connection>>,
+    /// One for each socket that datagrams are served on.
+    datagrams: Vec<Weak<DatagramServer>>,
     /// How those that come now end at once.
     closing: Option<Closing>,
 }
@@ -51,17 +54,28 @@ impl Connections {
         let mut state = self.lock();
         state.closing = Some(closing);
         let connections: Vec<_> = state.connections.values().filter_map(Weak::upgrade).collect();
+        let datagrams: Vec<_> = state.datagrams.iter().filter_map(Weak::upgrade).collect();
         drop(state);
+        for server in datagrams {
+            server.close(closing);
+        }
         for connection in connections {
             connection.close(closing);
         }
     }
 
-    /// Requests and notifications at work on all connections.
+    /// Serves datagrams as well, until all connections end.
+    pub(crate) fn add_datagrams(&self, server: &Arc<DatagramServer>) {
+        self.lock().datagrams.push(Arc::downgrade(server));
+    }
+
+    /// Requests and notifications at work on all connections and in datagrams.
     pub(crate) fn at_work(&self) -> usize {
         let state = self.lock();
         let connections = state.connections.values().filter_map(Weak::upgrade);
-        connections.map(|connection| connection.at_work()).sum()
+        let datagrams = state.datagrams.iter().filter_map(Weak::upgrade);
+        connections.map(|connection| connection.at_work()).sum::<usize>()
+            + datagrams.map(|server| server.at_work()).sum::<usize>()
     }
 
     fn add(&self, connection: &Arc<Connection>) -> u64 {

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::connection::Connection;
+use crate::datagram::Asked;
 use crate::in_process::Work;
 
 /// The surroundings of a request.
@@ -30,6 +31,7 @@ struct Surroundings {
 enum Origin {
     Connection(Arc<Connection>),
     InProcess(Arc<Work>),
+    Datagram(Asked),
 }
 
 impl Context {
@@ -41,12 +43,18 @@ impl Context {
         Self(Arc::new(Surroundings { origin: Origin::InProcess(work), blocking }))
     }
 
+    pub(crate) fn asked(asked: Asked, blocking: Arc<Semaphore>) -> Self {
+        Self(Arc::new(Surroundings { origin: Origin::Datagram(asked), blocking }))
+    }
+
     /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
-    /// socket. A call in process has a peer that prints as `in process`.
+    /// socket. A call in process has a peer that prints as `in process`; that of a datagram is what its header says, which nothing
+    /// proves.
     pub fn peer(&self) -> &Peer {
         match &self.0.origin {
             Origin::Connection(connection) => connection.peer(),
             Origin::InProcess(work) => work.peer(),
+            Origin::Datagram(asked) => asked.peer(),
         }
     }
 
@@ -55,11 +63,12 @@ impl Context {
         match &self.0.origin {
             Origin::Connection(connection) => connection.local(),
             Origin::InProcess(work) => work.local(),
+            Origin::Datagram(asked) => asked.local(),
         }
     }
 
     /// Ends when nothing can be answered any more: the peer is gone, or the server is; in process, when the caller has
-    /// given up.
+    /// given up. Nobody tells that the sender of a datagram is gone.
     ///
     /// The method itself is dropped then; this tells work that it has spawned.
     pub async fn cancelled(&self) {
@@ -73,12 +82,13 @@ impl Context {
 
     /// A client of whoever called, over the same connection (W14).
     ///
-    /// It does not keep the connection open. A peer that serves nothing answers with a fault; a caller in process serves
-    /// nothing, and calling it is [`CallError::Closed`](crate::CallError::Closed).
+    /// It does not keep the connection open. A peer that serves nothing answers with a fault; callers in process and by
+    /// datagram serve nothing, and calling them is [`CallError::Closed`](crate::CallError::Closed).
     pub fn client(&self) -> Client {
         Client::borrowed(match &self.0.origin {
             Origin::Connection(connection) => connection,
             Origin::InProcess(work) => work.nobody(),
+            Origin::Datagram(asked) => asked.nobody(),
         })
     }
 
@@ -86,6 +96,7 @@ impl Context {
         match &self.0.origin {
             Origin::Connection(connection) => connection.gone(),
             Origin::InProcess(work) => work.gone(),
+            Origin::Datagram(asked) => asked.gone(),
         }
     }
 
@@ -93,6 +104,7 @@ impl Context {
         match &self.0.origin {
             Origin::Connection(connection) => connection.tasks(),
             Origin::InProcess(work) => work.tasks(),
+            Origin::Datagram(asked) => asked.tasks(),
         }
     }
 

@@ -250,6 +250,9 @@ pub enum CloseReason {
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
+    /// There never was one: the request came in a datagram, and nobody serves on that side.
+    #[error("whoever calls by datagram serves no methods")]
+    Datagram,
 }
 
 /// There is no connection, and the call was not sent.

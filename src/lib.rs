@@ -426,6 +426,7 @@ mod caller;
 mod client;
 mod connection;
 mod context;
+mod datagram;
 mod descriptor;
 mod error;
 mod group;
@@ -459,6 +460,7 @@ pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
 pub use client::{Client, ClientBuilder, ConnectError, Exchange, Posting};
 pub use context::Context;
+pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
     CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,

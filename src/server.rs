@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use futures::future::pending;
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, BindError, ListenOptions, Listener};
+use msgrpc_transport::{Address, AddressError, BindError, DatagramSocket, ListenOptions, Listener};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::{Acceptor, Connections, accept_all};
 use crate::connection::{Closing, Manners};
+use crate::datagram::{Answering, DatagramCounters, DatagramOptions, DatagramServer, Listening};
 use crate::router::Router;
 use crate::service::Service;
 
@@ -50,6 +51,7 @@ struct Options {
     limits: Limits,
     faults: FaultFormat,
     listen: ListenOptions,
+    datagrams: DatagramOptions,
     shutdown_grace: Duration,
 }
 
@@ -64,6 +66,7 @@ impl Server {
                 limits: Limits::server(),
                 faults: FaultFormat::default(),
                 listen: ListenOptions::default(),
+                datagrams: DatagramOptions::default(),
                 shutdown_grace: SHUTDOWN_GRACE,
             },
         }
@@ -97,6 +100,12 @@ impl Server {
         self
     }
 
+    /// How datagrams are answered. Default: [`DatagramOptions::default`].
+    pub fn datagrams(mut self, options: DatagramOptions) -> Self {
+        self.options.datagrams = options;
+        self
+    }
+
     /// How faults are written (W8). Default: as text, which every known peer reads.
     pub fn fault_format(mut self, format: FaultFormat) -> Self {
         self.options.faults = format;
@@ -120,14 +129,15 @@ impl Server {
     /// Dropping the future unbinds what was bound.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
         let router = Arc::new(Router::new(self.services)?);
-        let mut listeners = self.listeners;
+        let mut places: Vec<_> = self.listeners.into_iter().map(Bound::Streams).collect();
         for address in self.addresses {
-            listeners.push(Listener::bind(&address?, &self.options.listen).await?);
+            places.push(Bound::new(&address?, &self.options.listen).await?);
         }
-        if listeners.is_empty() {
+        if places.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        Ok(BoundServer { router, listeners, options: self.options })
+        let counters = DatagramCounters::default();
+        Ok(BoundServer { router, places, counters, options: self.options })
     }
 
     /// Binds and serves for ever.
@@ -163,14 +173,46 @@ impl fmt::Debug for Server {
 #[must_use = "a server does nothing until it runs"]
 pub struct BoundServer {
     router: Arc<Router>,
-    listeners: Vec<Listener>,
+    places: Vec<Bound>,
+    counters: DatagramCounters,
     options: Options,
+}
+
+/// One address that is bound.
+#[derive(Debug)]
+enum Bound {
+    Streams(Listener),
+    Datagrams(Listening),
+}
+
+impl Bound {
+    async fn new(address: &Address, options: &ListenOptions) -> Result<Self, BindError> {
+        Ok(match address {
+            Address::Udp(_) => {
+                let socket = DatagramSocket::bind(address, options).await?;
+                Self::Datagrams(Listening { socket, answering: Answering::default() })
+            }
+            _ => Self::Streams(Listener::bind(address, options).await?),
+        })
+    }
+
+    fn address(&self) -> &Address {
+        match self {
+            Self::Streams(listener) => listener.address(),
+            Self::Datagrams(listening) => listening.socket.address(),
+        }
+    }
 }
 
 impl BoundServer {
     /// Where it listens, with the ports that the system picked.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listeners.iter().map(|listener| listener.address().clone()).collect()
+        self.places.iter().map(|place| place.address().clone()).collect()
+    }
+
+    /// Counts what becomes of datagrams, while the server runs.
+    pub fn datagram_counters(&self) -> DatagramCounters {
+        self.counters.clone()
     }
 
     /// Serves for ever.
@@ -198,7 +240,7 @@ impl BoundServer {
     ///
     /// Dropping the future closes every connection at once.
     pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
-        let Options { limits, faults, shutdown_grace, .. } = self.options;
+        let Options { limits, faults, datagrams, shutdown_grace, .. } = self.options;
         let tasks = TaskTracker::new();
         let connections = Arc::new(Connections::default());
         let acceptor = Acceptor {
@@ -211,8 +253,16 @@ impl BoundServer {
         };
         // Whatever ends this future ends the connections.
         let abort = AbortOnDrop(Arc::clone(&connections));
-        for listener in self.listeners {
-            tasks.spawn(accept_all(acceptor.clone(), listener));
+        for place in self.places {
+            match place {
+                Bound::Streams(listener) => tasks.spawn(accept_all(acceptor.clone(), listener)),
+                Bound::Datagrams(listening) => {
+                    let counters = self.counters.clone();
+                    let server = DatagramServer::new(listening, &acceptor, &datagrams, counters);
+                    connections.add_datagrams(&server);
+                    tasks.spawn(server.run())
+                }
+            };
         }
         drop(acceptor);
         stop.await;

@@ -86,8 +86,8 @@ impl<'a> Datagram<'a> {
         }
     }
 
-    /// Its messages, at least one, in the order in which they lie in it.
-    pub fn events(&self) -> impl Iterator<Item = Event<'a>> + use<'a> {
+    /// Its messages, at least one, in the order in which they lie in it, each after its length in bytes.
+    pub fn events(&self) -> impl Iterator<Item = (usize, Event<'a>)> + use<'a> {
         let (bytes, scan) = (self.bytes, self.scan);
         let mut scanner = Scanner::new(scan);
         let mut at = 0;
@@ -96,11 +96,12 @@ impl<'a> Datagram<'a> {
             let Ok(Scan::Done { len }) = scanner.scan(rest) else { return None };
             let frame = Raw::new(rest.get(..len)?, Some(bytes));
             at += len;
-            Some(match message::read(frame, scan) {
+            let event = match message::read(frame, scan) {
                 Ok(Message::Invocation(invocation)) => Event::Invocation(invocation),
                 Ok(Message::Response(response)) => Event::Response(response),
                 Err(malformed) => Event::Malformed(malformed),
-            })
+            };
+            Some((len, event))
         })
     }
 }
@@ -144,7 +145,7 @@ mod tests {
     fn read(datagram: &[u8]) -> Result<Vec<&'static str>, DatagramError> {
         let bytes = Bytes::copy_from_slice(datagram);
         let datagram = Datagram::read(&bytes, &Limits::server())?;
-        let word = |event| match event {
+        let word = |(_, event)| match event {
             Event::Invocation(invocation) if invocation.msgid.is_some() => "request",
             Event::Invocation(_) => "notification",
             Event::Response(_) => "response",
