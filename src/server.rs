@@ -52,6 +52,7 @@ struct Options {
     faults: FaultFormat,
     listen: ListenOptions,
     datagrams: DatagramOptions,
+    answer_delay: Option<Duration>,
     shutdown_grace: Duration,
 }
 
@@ -67,6 +68,7 @@ impl Server {
                 faults: FaultFormat::default(),
                 listen: ListenOptions::default(),
                 datagrams: DatagramOptions::default(),
+                answer_delay: None,
                 shutdown_grace: SHUTDOWN_GRACE,
             },
         }
@@ -106,6 +108,13 @@ impl Server {
         self
     }
 
+    /// Answers on multicast addresses wait for a random time up to this one, so that those of many servers do not come
+    /// to the client all at once. Default: none, as a group of a few servers needs none.
+    pub fn answer_delay(mut self, longest: impl Into<Option<Duration>>) -> Self {
+        self.options.answer_delay = longest.into();
+        self
+    }
+
     /// How faults are written (W8). Default: as text, which every known peer reads.
     pub fn fault_format(mut self, format: FaultFormat) -> Self {
         self.options.faults = format;
@@ -131,7 +140,7 @@ impl Server {
         let router = Arc::new(Router::new(self.services)?);
         let mut places: Vec<_> = self.listeners.into_iter().map(Bound::Streams).collect();
         for address in self.addresses {
-            places.push(Bound::new(&address?, &self.options.listen).await?);
+            places.push(Bound::new(&address?, &self.options).await?);
         }
         if places.is_empty() {
             return Err(ServeError::NoAddress);
@@ -186,13 +195,19 @@ enum Bound {
 }
 
 impl Bound {
-    async fn new(address: &Address, options: &ListenOptions) -> Result<Self, BindError> {
+    async fn new(address: &Address, options: &Options) -> Result<Self, BindError> {
         Ok(match address {
             Address::Udp(_) => {
-                let socket = DatagramSocket::bind(address, options).await?;
+                let socket = DatagramSocket::bind(address, &options.listen).await?;
                 Self::Datagrams(Listening { socket, answering: Answering::default() })
             }
-            _ => Self::Streams(Listener::bind(address, options).await?),
+            Address::Multicast(_) => {
+                let member = DatagramSocket::member(address)?;
+                let socket = Some(Arc::new(member.answering));
+                let answering = Answering { silent: true, socket, delay: options.answer_delay };
+                Self::Datagrams(Listening { socket: member.hearing, answering })
+            }
+            _ => Self::Streams(Listener::bind(address, &options.listen).await?),
         })
     }
 

@@ -4,7 +4,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use crate::{Address, backoff::is_out_of_descriptors};
+use crate::{Address, MulticastError, backoff::is_out_of_descriptors};
 
 /// No connection came about.
 ///
@@ -167,6 +167,9 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
+    /// A multicast group cannot be joined.
+    #[error(transparent)]
+    Multicast(#[from] MulticastError),
     /// This version, or this system, has no such transport.
     #[error("cannot listen on {address}: {}", unsupported(address))]
     Unsupported {

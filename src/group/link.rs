@@ -127,7 +127,7 @@ impl Link {
         let mut state = self.lock();
         match datagram {
             Ok(datagram) => {
-                for event in datagram.events() {
+                for (_, event) in datagram.events() {
                     state.handle(from, now, event, &mut woken);
                 }
             }
