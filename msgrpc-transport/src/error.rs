@@ -266,7 +266,11 @@ fn unsupported(address: &Address) -> String {
             return format!("{what} are not supported on this system; use tcp:// or memory://");
         }
         Address::Udp(_) => "UDP is",
-        Address::Multicast(_) => "multicast is",
+        Address::Multicast(_) => {
+            return "multicast has no connections: servers join a group by listening on it, and a \
+                    `Group` asks it"
+                .to_owned();
+        }
         Address::Tcp(_) | Address::Memory(_) => "this is",
     };
     format!("{what} not supported by this version yet; use tcp:// or memory://")

@@ -5,5 +5,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod first;
+mod ipv6;
+mod joining;
 mod member;
 mod replies;
+mod servers;

@@ -23,7 +23,7 @@ use msgrpc::{Address, Client, ClientBuilder, Limits, Server, Stopped};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) use lab::{Bench, DivideByZero, LabClient, LabService};
+pub(crate) use lab::{Bench, DivideByZero, LabClient, LabGroup, LabService};
 pub(crate) use wire::{Script, Wire, bytes, error, notification, request, response, value};
 
 /// An address within this process that nobody else has.
