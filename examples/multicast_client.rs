@@ -2,8 +2,10 @@
 //!
 //! Works on one machine as it stands. To ask other machines, name the interface to their network:
 //! `multicast_client 'multicast://228.0.0.5:8000?ttl=5&interface=eth0'`.
-#![expect(clippy::print_stdout, reason = "an example speaks to its user")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to its user")]
 
+use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
@@ -69,8 +71,16 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { address, wait, expect, delay } = Arguments::parse();
+async fn main() -> ExitCode {
+    if let Err(error) = run(Arguments::parse()).await {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { address, wait, expect, delay } = arguments;
     let wait = Duration::try_from_secs_f64(wait)?;
     let everyone = EchoRpcGroup::new(Group::builder(&address).wait(wait).join().await?);
 

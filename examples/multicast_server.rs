@@ -2,9 +2,11 @@
 //!
 //! Works on one machine as it stands. To hear other machines, name the interface to their network:
 //! `multicast_server 'multicast://228.0.0.5:8000?ttl=5&interface=eth0'`.
-#![expect(clippy::print_stdout, reason = "an example speaks to its user")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example speaks to its user")]
 
+use std::error::Error;
 use std::future::pending;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
@@ -42,8 +44,16 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let Arguments { address, seconds } = Arguments::parse();
+async fn main() -> ExitCode {
+    if let Err(error) = run(Arguments::parse()).await {
+        eprintln!("error: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let Arguments { address, seconds } = arguments;
     let server = Server::new(EchoRpcService::new(Echo)).listen(&address).bind().await?;
     println!("listening at {}", server.addresses()[0]);
     let time_is_up = async {

@@ -121,6 +121,10 @@ pub(crate) fn asking(address: &Address) -> Result<(UdpSocket, SocketAddr), Multi
         // Nothing is sent by this; the system only looks for a way, now instead of at the first call.
         open()?.connect(&way.group().into())?;
         socket.bind(&way.anywhere().into())?;
+        if way.multicast.ttl() == 0 {
+            // Linux looks at the TTL only where this machine is a member: otherwise 0 would not hold a datagram back.
+            way.join(&socket)?;
+        }
         Ok(socket)
     });
     let socket = socket.map_err(|cause| way.failed(cause))?;
@@ -196,23 +200,32 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Makes `socket` a member of the group, by this interface and by no other.
+    /// Makes `socket` hear the group, by this interface and by no other.
     fn enter(&self, socket: &Socket) -> io::Result<()> {
-        // Linux would deliver also what came in by another interface where another socket has joined there.
+        // Windows has the loopback option on the side that receives, the others on the side that sends. Linux would
+        // deliver also what came in by another interface, where another socket has joined there.
         match self.by {
-            By::V4 { group, interface } => {
+            By::V4 { .. } => {
+                socket.set_multicast_loop_v4(self.multicast.loopback())?;
                 #[cfg(target_os = "linux")]
                 socket.set_multicast_all_v4(false)?;
-                // Windows has this option on the side that receives, the others on the side that sends.
-                socket.set_multicast_loop_v4(self.multicast.loopback())?;
-                socket.join_multicast_v4(&group, &interface.unwrap_or(Ipv4Addr::UNSPECIFIED))
             }
-            By::V6 { group, interface } => {
+            By::V6 { .. } => {
+                socket.set_multicast_loop_v6(self.multicast.loopback())?;
                 #[cfg(target_os = "linux")]
                 socket.set_multicast_all_v6(false)?;
-                socket.set_multicast_loop_v6(self.multicast.loopback())?;
-                socket.join_multicast_v6(&group, interface.unwrap_or(0))
             }
+        }
+        self.join(socket)
+    }
+
+    /// Makes `socket` a member of the group.
+    fn join(&self, socket: &Socket) -> io::Result<()> {
+        match self.by {
+            By::V4 { group, interface } => {
+                socket.join_multicast_v4(&group, &interface.unwrap_or(Ipv4Addr::UNSPECIFIED))
+            }
+            By::V6 { group, interface } => socket.join_multicast_v6(&group, interface.unwrap_or(0)),
         }
     }
 
