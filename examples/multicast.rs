@@ -22,6 +22,7 @@ pub trait Sensor {
 /// The sensor does not work.
 #[derive(Debug, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("the sensor is broken")]
+#[non_exhaustive]
 pub struct Broken;
 
 struct Room {

@@ -20,12 +20,12 @@ impl Subnet {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
         };
-        let network: IpAddr = address.parse().map_err(|_| bad())?;
+        let network: IpAddr = address.parse().map_err(|_no_address| bad())?;
         let most = width(network);
         let bits = match bits {
             // `+8` parses too, and is no length.
             Some(bits) if bits.bytes().all(|b| b.is_ascii_digit()) => {
-                bits.parse().map_err(|_| bad())?
+                bits.parse().map_err(|_no_number| bad())?
             }
             Some(_) => return Err(bad()),
             None => most,

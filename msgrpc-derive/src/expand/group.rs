@@ -31,6 +31,7 @@ pub(super) fn group(service: &Service) -> TokenStream {
             /// # Errors
             ///
             /// When the address is wrong, or this machine has no way to the group.
+            #[inline]
             #[allow(clippy::missing_errors_doc)] // inside of a user's macro clippy does not see the lines above
             #vis async fn join(
                 address: &::core::primitive::str,

@@ -138,7 +138,7 @@ impl<'a> Way<'a> {
         };
         let by = match multicast.group() {
             IpAddr::V4(group) => {
-                let interface = named(address, multicast, |found, text| found.ipv4(text))?;
+                let interface = named(address, multicast, Interface::ipv4)?;
                 By::V4 { group, interface }
             }
             IpAddr::V6(group) => {
@@ -269,14 +269,12 @@ fn named<T>(
         let available = Interfaces::new(all);
         return Err(MulticastError::NoSuchInterface { address, interface, available });
     };
-    match stands_for(found, text) {
-        Some(it) => Ok(Some(it)),
-        None => {
-            let family = if multicast.group().is_ipv4() { "IPv4" } else { "IPv6" };
-            let available = Interfaces::new(all);
-            Err(MulticastError::NoAddress { address, interface, family, available })
-        }
+    if let Some(it) = stands_for(found, text) {
+        return Ok(Some(it));
     }
+    let family = if multicast.group().is_ipv4() { "IPv4" } else { "IPv6" };
+    let available = Interfaces::new(all);
+    Err(MulticastError::NoAddress { address, interface, family, available })
 }
 
 /// For an error that has a reason already: an empty list if the system does not tell.
