@@ -56,6 +56,13 @@ pub struct Limits {
     /// Default: 1 024. With 1, peers that break on a second request in one segment are served.
     pub max_in_flight: usize,
 
+    /// Calls and notifications of ours that may wait for a connection at once, while there is none.
+    /// Beyond it they fail at once, unsent.
+    ///
+    /// Default: 16 384, sixteen times as many as are in flight: a burst outlasts a restart of the
+    /// server, while a program that never stops calling is told so before its memory is full.
+    pub max_waiting: usize,
+
     /// Answers, in bytes, that the peer may leave untaken before no more of its requests are
     /// started; at twice as many the connection ends. Our own calls wait once as many bytes are
     /// queued, answers or not. One message may pass the mark.
@@ -113,7 +120,8 @@ pub struct Limits {
     /// Default: 512, which is the size of tokio's blocking pool.
     pub blocking: usize,
 
-    /// Connections that a server holds at once. Beyond it new ones wait in the system's backlog.
+    /// Connections that a server serves at once. Beyond it new ones wait: one at each listener, the others in the
+    /// system's backlog.
     ///
     /// Default: 10 000.
     pub connections: usize,
@@ -132,6 +140,7 @@ impl Limits {
             method_bytes: 256,
             requests_at_work: 1024,
             max_in_flight: 1024,
+            max_waiting: 16 << 10,
             output_bytes: MIB,
             backlog_bytes: 64 << 10,
             protocol_errors: 16,

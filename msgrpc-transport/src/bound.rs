@@ -8,7 +8,7 @@ use socket2::SockRef;
 
 #[cfg(unix)]
 use crate::unix;
-use crate::{BindError, ListenOptions, Listener, tcp};
+use crate::{Address, BindError, ListenOptions, Listener, tcp};
 
 impl Listener {
     /// Accepts from a TCP socket that listens already.
@@ -24,7 +24,7 @@ impl Listener {
     ) -> Result<Self, BindError> {
         check(&SockRef::from(&listener))
             .and_then(|()| tcp::Listening::from_std(listener, options))
-            .map(|(listening, address)| Self::tcp(listening, address))
+            .map(|(listening, local)| Self::tcp(listening, Address::Tcp(local)))
             .map_err(|cause| BindError::Handed { cause })
     }
 

@@ -11,7 +11,7 @@ use tokio::time::Sleep;
 
 /// A timer that allocates when it is first set.
 #[derive(Debug, Default)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
     at: Option<Instant>,
 }

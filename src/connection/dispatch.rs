@@ -73,7 +73,7 @@ impl Dispatcher {
         let discards = self.intake == Intake::Nothing && invocation.msgid().is_none();
         if discards {
             add(&self.connection.tally.refused, 1);
-            tracing::debug!(peer = %self.connection.peer_name, "a notification came too late");
+            tracing::debug!(peer = %self.connection.peer_name(), "a notification came too late");
         }
         discards
     }
@@ -143,7 +143,7 @@ struct Begun {
 /// Runs to the end, or until it is due.
 async fn run(connection: &Connection, begun: Begun) -> Outcome {
     let Begun { running, method, due } = begun;
-    let peer = &*connection.peer_name;
+    let peer = &**connection.peer_name();
     let running = Timed { running, method: &method, peer };
     let Some(due) = due else { return running.await };
     if let Ok(outcome) = tokio::time::timeout_at(due.at, running).await {
@@ -173,7 +173,7 @@ async fn notifications(
         match next {
             Next::Run(invocation) => {
                 let method: Box<str> = invocation.method().into();
-                let started = timed(&connection.peer_name, &method, || services.start(invocation));
+                let started = timed(connection.peer_name(), &method, || services.start(invocation));
                 if let (Started::Pending(pending), due) = started {
                     running = Some(Begun { running: pending, method, due });
                 }

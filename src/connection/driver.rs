@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use msgrpc_core::connection::Reach;
 use msgrpc_transport::Stream;
 
 use super::alarm::{Alarm, now, require_clock};
@@ -105,8 +106,11 @@ impl Driver {
 
     /// Whether nothing is left to do for a connection that is closing, or half-closed.
     fn check_end(&mut self, closing: Closing) -> Result<(), End> {
+        // In this order: whoever is done queues its answer and leaves work under one lock, so that the
+        // answer of what is seen to have left is seen as well.
+        let served = self.connection.at_work() == 0 && self.reader.backlog() == 0;
         let flushed = self.writer.is_idle() && self.connection.lock().is_flushed();
-        let done = self.connection.at_work() == 0 && self.reader.backlog() == 0 && flushed;
+        let done = served && flushed;
         if self.reader.eof {
             self.fail_calls();
             if done {
@@ -163,6 +167,18 @@ impl Driver {
         Ok(())
     }
 
+    /// Handles what has arrived, as far as that goes at once; nothing can be written any more.
+    fn read_rest(&mut self, cx: &mut Context<'_>) {
+        let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
+        for _ in 0..4 * BATCHES {
+            let ways = (&mut self.writer, &mut self.stream);
+            match self.reader.poll(connection, dispatcher, ways, cx) {
+                Ok(Progress::Read | Progress::Batch { .. }) => {}
+                _ => return,
+            }
+        }
+    }
+
     /// Notes that the driver runs, takes what is queued, and tells how far the connection is closing.
     fn begin_turn(&mut self, cx: &Context<'_>) -> Closing {
         let mut state = self.connection.lock();
@@ -192,7 +208,11 @@ impl Driver {
             return Ok(());
         }
         match self.writer.poll(&self.connection, &mut self.stream, cx) {
-            Poll::Ready(Err(error)) => Err(End::Now(write_error(error))),
+            Poll::Ready(Err(error)) => {
+                // What the peer said before it went still counts.
+                self.read_rest(cx);
+                Err(End::Now(write_error(error)))
+            }
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }
@@ -226,6 +246,10 @@ impl Driver {
                 return Err(End::InOrder(CloseReason::Idle(limit)));
             }
             self.time_out_calls(now);
+            let most = self.connection.silent_timeouts;
+            if let Some(timeouts) = self.reader.silence.is_over(most, now) {
+                return Err(End::Now(CloseReason::Unresponsive(timeouts)));
+            }
         }
     }
 
@@ -254,10 +278,11 @@ impl Driver {
     }
 
     fn time_out_calls(&mut self, now: Instant) {
-        let mut woken = Vec::new();
+        let (mut woken, silence) = (Vec::new(), &mut self.reader.silence);
         let mut state = self.connection.lock();
-        state.outbound.handle_time(now, |sent, parked| {
-            parked.settle(Settled::TimedOut { sent }, &mut woken);
+        state.outbound.handle_time(now, |parked| {
+            silence.timed_out(now);
+            parked.settle(Settled::TimedOut, &mut woken);
         });
         state.outbound.poll_woken(&mut woken);
         state.alarm = state.outbound.poll_timeout();
@@ -277,13 +302,20 @@ impl Driver {
     fn refuse_calls(&self, reason: &Arc<CloseReason>, gone: bool) {
         let mut woken = Vec::new();
         let mut state = self.connection.lock();
+        let reach = match gone {
+            // A caller is writing by itself: what it took may be leaving now.
+            true if state.writing && !self.writer.is_writing() => Reach::Taken,
+            true => Reach::Written,
+            false => Reach::Queued,
+        };
         if gone || state.closed.is_none() {
-            state.outbound.handle_closed(|sent, parked| {
+            state.outbound.handle_closed(reach, |sent, parked| {
                 parked.settle(Settled::Closed { sent }, &mut woken);
             });
             state.outbound.poll_woken(&mut woken);
         }
         state.closed.get_or_insert_with(|| Arc::clone(reason));
+        woken.extend(state.successor.take());
         drop(state);
         woken.into_iter().for_each(Waker::wake);
     }

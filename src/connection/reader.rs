@@ -15,6 +15,7 @@ use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolErr
 use msgrpc_transport::Stream;
 
 use super::dispatch::Dispatcher;
+use super::silence::Silence;
 use super::stopwatch::Stopwatch;
 use super::writer::Writer;
 use super::{Connection, Settled};
@@ -23,6 +24,9 @@ use crate::service::Outcome;
 
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
+
+/// Why a peer is let go that does not even take refusals.
+const NOT_TAKEN: &str = "it does not take its answers";
 
 /// What one batch of messages brought about, until it is queued: empty between batches.
 #[derive(Debug, Default)]
@@ -47,6 +51,8 @@ pub(super) struct Reader {
     backlog: VecDeque<OwnedInvocation>,
     backlog_bytes: usize,
     batch: Batch,
+    /// Calls that timed out since the peer's last byte.
+    pub(super) silence: Silence,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
     may_hold_messages: bool,
     /// The peer has closed its sending side.
@@ -75,6 +81,7 @@ impl Reader {
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             batch: Batch::default(),
+            silence: Silence::default(),
             may_hold_messages: false,
             eof: false,
         }
@@ -94,7 +101,7 @@ impl Reader {
             }
             let mut pass = Pass::default();
             let handled = self.handle_batch(connection, dispatcher, &mut pass);
-            pass.stopwatch.stop(&connection.peer_name);
+            pass.stopwatch.stop(connection.peer_name());
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
                 return Ok(Progress::Batch { woken });
@@ -114,6 +121,7 @@ impl Reader {
                 Ok(Progress::Eof)
             }
             Poll::Ready(Ok(_)) => {
+                self.silence.end();
                 self.may_hold_messages = true;
                 Ok(Progress::Read)
             }
@@ -185,7 +193,10 @@ impl Reader {
                     }
                 }
                 Event::Malformed(malformed) => {
-                    tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    tracing::debug!(peer = %connection.peer_name(), fault = %malformed.fault, "no message");
+                    if malformed.msgid.is_some() && connection.lock().outbound.is_overflowing() {
+                        return Err(CloseReason::Overloaded(NOT_TAKEN));
+                    }
                     self.answer(connection, malformed.msgid, malformed.fault);
                 }
                 _ => {}
@@ -204,6 +215,7 @@ impl Reader {
             state.outbound.reply(msgid, outcome.as_ref());
         }
         for (msgid, outcome) in self.batch.settled.drain(..) {
+            state.answered = true;
             if let Some(parked) = state.outbound.handle_response(msgid) {
                 parked.settle(Settled::Answered(outcome), &mut self.batch.woken);
             }
@@ -256,7 +268,7 @@ impl Reader {
             return Err(CloseReason::Overloaded("a notification could not be kept"));
         }
         if connection.lock().outbound.is_overflowing() {
-            return Err(CloseReason::Overloaded("it does not take its answers"));
+            return Err(CloseReason::Overloaded(NOT_TAKEN));
         }
         let text = format!("{} requests are at work on this connection", connection.at_work());
         self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));
@@ -269,8 +281,9 @@ impl Reader {
             return false;
         }
         let mut state = connection.lock();
-        state.paused = state.outbound.pending() == 0;
-        state.paused
+        let pauses = state.outbound.pending() == 0;
+        state.paused |= pauses;
+        pauses
     }
 
     /// Answers the request whose message broke a limit, if it is known which one it was.
@@ -308,7 +321,12 @@ struct Pass {
 impl Pass {
     /// Whether no more requests may be started.
     fn is_full(&mut self, connection: &Connection) -> bool {
-        let bytes = *self.room.get_or_insert_with(|| connection.lock().outbound.room());
+        let bytes = *self.room.get_or_insert_with(|| {
+            let mut state = connection.lock();
+            let bytes = state.outbound.room();
+            state.paused |= bytes == 0;
+            bytes
+        });
         bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 
