@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::future::ready;
 use std::sync::Arc;
 
-use msgrpc_core::{Fault, FaultCode, OwnedInvocation};
+use msgrpc_core::{Fault, FaultCode};
 
 use crate::descriptor::ServiceDescriptor;
 use crate::method_timeouts::{Due, MethodTimeouts};
@@ -79,13 +79,13 @@ impl Router {
         Ok(self)
     }
 
-    /// When a request that begins now is due.
+    /// When a request that begins now is due; its name is asked for only if that matters.
     #[inline]
-    pub(crate) fn due(&self, invocation: &OwnedInvocation) -> Option<Due> {
+    pub(crate) fn due<'a>(&self, method: impl FnOnce() -> &'a str) -> Option<Due> {
         if self.timeouts.is_none() {
             return None;
         }
-        self.timeouts.due(invocation.method())
+        self.timeouts.due(method())
     }
 
     /// Starts a request at the service that has its method.
