@@ -104,7 +104,7 @@ impl ClientBuilder {
     }
 
     /// How long the connection may be idle before it is closed, `None` for as long as it likes: as
-    /// [`Limits::idle_timeout`]. Default: `None`.
+    /// [`Limits::idle_timeout`]. The next call opens another one. Default: `None`.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.limits.idle_timeout = timeout.into();
         self

@@ -57,6 +57,14 @@ impl End {
     }
 }
 
+/// How a connection was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    /// This side has closed it, as nobody used it.
+    Idle,
+    Otherwise,
+}
+
 impl Keeper {
     /// The keeper of `link`, whose `connection` awaits its stream.
     pub(super) fn new(
@@ -101,9 +109,22 @@ impl Keeper {
                 let stream = self.connect().await?;
                 self.hand_over(stream)?;
             }
-            self.live().await?;
-            self.pause().await?;
+            if self.live().await? == Lost::Idle && self.absence != Absence::Fails {
+                self.sleep().await?;
+            } else {
+                self.pause().await?;
+            }
         }
+    }
+
+    /// Waits until somebody calls: a connection that was closed since nobody did is not opened again for nobody.
+    async fn sleep(&mut self) -> Result<(), End> {
+        if self.tries.are_used_up() {
+            return Err(self.give_up());
+        }
+        self.tell(ConnectionState::Idle);
+        let connection = Arc::clone(&self.connection);
+        self.unless_closed(poll_fn(|_| connection.poll_wanted())).await
     }
 
     /// Tries until there is a stream.
@@ -175,14 +196,17 @@ impl Keeper {
     }
 
     /// Returns when the connection takes no more calls and another one takes them.
-    async fn live(&mut self) -> Result<(), End> {
+    async fn live(&mut self) -> Result<Lost, End> {
         let begun = Instant::now();
         let reason = poll_fn(|cx| self.connection.poll_ended(cx)).await;
         self.tries.lost(self.connection.is_proven(), begun.elapsed());
         let peer_name = self.connection.peer_name();
         self.tries.failed(format!("the connection to {peer_name} ended: {reason}"));
         self.hooks.disconnected(&reason);
-        self.follow(reason)
+        let lost =
+            if matches!(*reason, CloseReason::Idle(_)) { Lost::Idle } else { Lost::Otherwise };
+        self.follow(reason)?;
+        Ok(lost)
     }
 
     /// Goes over to the connection that follows the one that ended.

@@ -48,6 +48,8 @@ pub enum ConnectionState {
         /// How long the pause is in all.
         pause: Duration,
     },
+    /// There is none, since it was idle for [`Limits::idle_timeout`](crate::Limits::idle_timeout); the next call opens one.
+    Idle,
     /// There will be none any more.
     Closed {
         /// Why.
@@ -76,7 +78,7 @@ impl ConnectionState {
                 CloseReason::Unreachable { tries, reason } => Some((*tries, Arc::clone(reason))),
                 _ => None,
             },
-            Self::Connecting { error: None, .. } | Self::Connected { .. } => None,
+            Self::Connecting { error: None, .. } | Self::Connected { .. } | Self::Idle => None,
         }
     }
 }
@@ -92,6 +94,7 @@ impl fmt::Display for ConnectionState {
             Self::Waiting { tries, error, pause } => {
                 write!(f, "waiting {pause:?} after {}: {error}", Tries(*tries))
             }
+            Self::Idle => f.write_str("idle: the next call connects"),
             Self::Closed { reason } => write!(f, "closed: {reason}"),
         }
     }

@@ -70,6 +70,14 @@ impl Connection {
         }
     }
 
+    /// Ready when somebody waits for a stream; for whoever watches over them with
+    /// [`poll_awaited`](Self::poll_awaited), which is woken for it.
+    pub(crate) fn poll_wanted(&self) -> Poll<()> {
+        let mut state = self.lock();
+        state.asleep = !state.outbound.has_line();
+        if state.asleep { Poll::Pending } else { Poll::Ready(()) }
+    }
+
     /// Takes no calls any more; those who wait are told so. One that has a stream is closed.
     pub(crate) fn fail(&self, reason: &Arc<CloseReason>) {
         if self.is_connected() {

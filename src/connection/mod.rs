@@ -98,6 +98,8 @@ struct State {
     /// The driver holds requests back until there is room, or has stopped reading until there is or until
     /// we wait for an answer.
     paused: bool,
+    /// There is no stream, and there will be one when somebody waits for it.
+    asleep: bool,
     /// When the driver looks at the calls' deadlines next.
     alarm: Option<Instant>,
     closing: Closing,
@@ -197,6 +199,7 @@ impl Connection {
                 writing: false,
                 gathering: false,
                 paused: false,
+                asleep: false,
                 alarm: None,
                 closing: Closing::No,
                 closed: None,
@@ -236,7 +239,7 @@ impl Connection {
         let size = call.params.len();
         let turn = state.poll_turn(ticket, waker, |out| out.admit(size, waker, deadline));
         if turn?.is_pending() {
-            if state.is_late() {
+            if state.is_late() || state.asleep {
                 wake_driver(state);
             }
             return Poll::Pending;
@@ -267,7 +270,7 @@ impl Connection {
         let admit = |out: &mut Outbound<_>| out.admit_notification(size, waker, deadline);
         let turn = state.poll_turn(ticket, waker, admit);
         if turn?.is_pending() {
-            if state.is_late() {
+            if state.is_late() || state.asleep {
                 wake_driver(state);
             }
             return Poll::Pending;
