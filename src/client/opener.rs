@@ -10,6 +10,7 @@ use std::time::Duration;
 use msgrpc_transport::{Address, BoxFuture, Connect, ConnectError, DialOptions, Dialer, Open};
 use tokio_util::sync::CancellationToken;
 
+use super::link::{Plan, StreamLink};
 use super::{Client, Link};
 use crate::connection::Manners;
 use crate::router::Router;
@@ -60,7 +61,9 @@ impl Open for Opener {
         Box::pin(async {
             let stream = self.connector.connect().await?;
             let Alike { manners, router, timeout, .. } = &self.alike;
-            Ok(Client::start(stream, manners, Arc::clone(router), *timeout))
+            let plan = Plan::of_one(&stream, manners.clone(), Arc::clone(router));
+            let link = Link::Stream(StreamLink::start(plan, Some(stream)));
+            Ok(Client { link, timeout: *timeout })
         })
     }
 
@@ -77,7 +80,7 @@ impl Client {
     /// Cancelled when its connection has ended.
     pub(crate) fn gone(&self) -> CancellationToken {
         match &self.link {
-            Link::Stream(link) => link.gone(),
+            Link::Stream(link) => link.current().gone().clone(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::Limits;
-use msgrpc_transport::{self as transport, Connect, PoolOptions};
+use msgrpc_transport::{self as transport, PoolOptions};
 use tokio::sync::Notify;
 
 use super::budget::{Budget, PERCENT};
@@ -21,30 +21,14 @@ use crate::client::{ClientBuilder, ConnectError, Opener};
 #[derive(Debug)]
 pub struct PoolBuilder {
     client: ClientBuilder,
-    connector: Option<Connector>,
     options: PoolOptions,
     isolated: bool,
     retry_percent: u32,
 }
 
-/// A transport of the user's own.
-struct Connector(Arc<dyn Connect>);
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.address())
-    }
-}
-
 impl PoolBuilder {
-    pub(super) fn new(client: ClientBuilder, connector: Option<Arc<dyn Connect>>) -> Self {
-        Self {
-            client,
-            connector: connector.map(Connector),
-            options: PoolOptions::default(),
-            isolated: false,
-            retry_percent: PERCENT,
-        }
+    pub(super) fn new(client: ClientBuilder) -> Self {
+        Self { client, options: PoolOptions::default(), isolated: false, retry_percent: PERCENT }
     }
 
     /// Connections, from 1 to 1 024. Default: 8.
@@ -184,12 +168,7 @@ impl PoolBuilder {
     }
 
     fn parts(self) -> Result<(Opener, PoolOptions, Budget), BuildPoolError> {
-        let address = self.client.address();
-        let alike = self.client.alike()?;
-        let opener = match self.connector {
-            Some(Connector(connector)) => alike.by(connector),
-            None => alike.to(address.map_err(ConnectError::from)?),
-        };
+        let opener = self.client.opener()?;
         Ok((opener, self.options, Budget::new(self.retry_percent)))
     }
 }

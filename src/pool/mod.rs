@@ -29,7 +29,7 @@ use tokio::time::Instant;
 
 use crate::call::{Call, Notify};
 use crate::caller::{Answer, Caller, Outgoing};
-use crate::client::{Client, ClientBuilder, encode_params};
+use crate::client::{Client, encode_params};
 use crate::error::{CallError, NoError};
 use attempt::{Attempt, Calling, End, Lease, Lend, Notifying, Shortage};
 use budget::Budget;
@@ -128,12 +128,12 @@ impl Pool {
 
     /// Makes settings before connecting to `address`.
     pub fn builder(address: &str) -> PoolBuilder {
-        PoolBuilder::new(Client::builder(address), None)
+        PoolBuilder::new(Client::builder(address))
     }
 
     /// Makes settings before connecting by `connector`: over a transport of one's own, or a simulated network.
     pub fn builder_with(connector: impl Connect) -> PoolBuilder {
-        PoolBuilder::new(ClientBuilder::nowhere(), Some(Arc::new(connector)))
+        PoolBuilder::new(Client::builder_with(connector))
     }
 
     /// Calls `method` with `params`, as [`Client::call`] does.
