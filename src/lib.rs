@@ -496,6 +496,7 @@
 mod accept;
 mod arguments;
 mod balance;
+mod budget;
 mod call;
 mod caller;
 mod client;

@@ -228,6 +228,22 @@ async fn a_connection_that_breaks_while_idle_is_not_lent() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_peer_has_vanished_is_replaced_after_three_silent_timeouts() {
+    let (pool, mut script, mut wire) = scripted(|builder| builder.timeout(2 * SECOND)).await;
+    // 2 s each, and 5 s since the first of them.
+    for _ in 0..4 {
+        assert_eq!(pool.status().created, 1);
+        assert!(pool.call::<u32>("x", ()).await.unwrap_err().was_sent());
+    }
+    let mut new = script.accept().await;
+    assert_eq!(wire.rest().await.len(), 4);
+    let call = tokio::spawn(pool.call::<u32>("y", ()));
+    assert_eq!(new.message().await, asked(0, "y"));
+    new.send(response(0, 7)).await;
+    assert_eq!(call.await.unwrap().unwrap(), 7);
+}
+
 // Sending again.
 
 #[tokio::test(start_paused = true)]

@@ -118,9 +118,10 @@ impl Fleet {
             }
             tokio::select! {
                 () = arrival => {}
-                () = until(end) => {
+                at = until(end) => {
                     let setting = if end == limit { "wait_timeout" } else { "the timeout of the call" };
-                    return Err(self.shortage(Some(format!("{:?} ({setting})", begun.elapsed()))));
+                    let after = at.saturating_duration_since(begun);
+                    return Err(self.shortage(Some(format!("{after:?} ({setting})"))));
                 }
             }
         }

@@ -102,7 +102,7 @@ impl Keeper {
                 () = gone.cancelled() => return Fate::Ended,
                 () = member.changed() => {}
                 // Calls that came meanwhile have moved the time.
-                () = until(due) => {}
+                _ = until(due) => {}
             }
             let now = Instant::now();
             let idle = loan.max_idle().and_then(|max_idle| member.idles_until(max_idle));
