@@ -27,7 +27,7 @@ impl Clerk for Desk {
 /// A server in the background; dropping what it returns ends it.
 async fn open(name: &'static str) -> Result<oneshot::Sender<()>, Box<dyn std::error::Error>> {
     let (stop, stopped) = oneshot::channel();
-    let server = Server::new(ClerkService::new(Desk(name))).listen(&address(name)).bind().await?;
+    let server = Server::new(ClerkService::new(Desk(name))).listen(address(name)).bind().await?;
     tokio::spawn(server.run_until(stopped));
     Ok(stop)
 }
