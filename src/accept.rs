@@ -1,6 +1,6 @@
 //! The accept loop: one task a listener, one task a connection.
 //!
-//! Used by the server. It takes a place for a connection before it accepts one, so that too many wait in
+//! Used by the server. A listener accepts one connection for which there is no place yet; those after it wait in
 //! the system's backlog.
 
 use std::collections::HashMap;
@@ -16,7 +16,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Closing, Connection, Driver, Manners, Services};
 use crate::context::Context;
+use crate::datagram::DatagramServer;
 use crate::router::Router;
+use crate::shutdown::ServerHandle;
 
 /// What every connection of a server gets.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub(crate) struct Acceptor {
     pub(crate) manners: Manners,
     pub(crate) tasks: TaskTracker,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) server: ServerHandle,
 }
 
 /// The live connections of a server, so that it can end them.
@@ -43,6 +46,8 @@ pub(crate) struct Connections {
 struct Live {
     next: u64,
     connections: HashMap<u64, Weak<Connection>>,
+    /// One for each socket that datagrams are served on.
+    datagrams: Vec<Weak<DatagramServer>>,
     /// How those that come now end at once.
     closing: Option<Closing>,
 }
@@ -54,17 +59,31 @@ impl Connections {
         let mut state = self.lock();
         state.closing = Some(closing);
         let connections: Vec<_> = state.connections.values().filter_map(Weak::upgrade).collect();
+        let datagrams: Vec<_> = state.datagrams.iter().filter_map(Weak::upgrade).collect();
         drop(state);
+        for server in datagrams {
+            server.close(closing);
+        }
         for connection in connections {
             connection.close(closing);
         }
     }
 
-    /// Requests and notifications at work on all connections.
-    pub(crate) fn at_work(&self) -> usize {
+    /// Serves datagrams as well, until all connections end.
+    pub(crate) fn add_datagrams(&self, server: &Arc<DatagramServer>) {
+        self.lock().datagrams.push(Arc::downgrade(server));
+    }
+
+    /// Connections that have not ended, and requests and notifications at work on any, or in datagrams.
+    pub(crate) fn left(&self) -> (usize, usize) {
         let state = self.lock();
-        let connections = state.connections.values().filter_map(Weak::upgrade);
-        connections.map(|connection| connection.at_work()).sum()
+        let datagrams = state.datagrams.iter().filter_map(Weak::upgrade);
+        let at_work = datagrams.map(|server| server.at_work()).sum();
+        let left = state.connections.values().filter_map(Weak::upgrade);
+        left.fold((0, at_work), |(connections, at_work), connection| {
+            let live = usize::from(!connection.gone().is_cancelled());
+            (connections + live, at_work + connection.at_work())
+        })
     }
 
     fn add(&self, connection: &Arc<Connection>) -> u64 {
@@ -80,8 +99,12 @@ impl Connections {
         key
     }
 
+    /// While the server ends none is removed: a method that does not end may keep it.
     fn remove(&self, key: u64) {
-        self.lock().connections.remove(&key);
+        let mut state = self.lock();
+        if state.closing.is_none() {
+            state.connections.remove(&key);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -93,8 +116,10 @@ impl Connections {
 pub(crate) async fn accept_all(acceptor: Acceptor, mut listener: Listener) {
     let connections = Arc::clone(&acceptor.connections);
     let accepting = async {
-        while let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await {
+        loop {
+            // A place that is taken before would be kept from the other listeners while nobody comes here.
             let stream = listener.accept().await;
+            let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await else { return };
             acceptor.tasks.spawn(Serving::new(&acceptor, stream, place));
         }
     };
@@ -114,10 +139,12 @@ struct Serving {
 
 impl Serving {
     fn new(acceptor: &Acceptor, stream: Stream, place: OwnedSemaphorePermit) -> Self {
-        let Acceptor { router, blocking, manners, tasks, connections, .. } = acceptor;
-        let connection = Arc::new(Connection::new(&stream, manners, tasks.clone()));
+        let Acceptor { router, blocking, manners, tasks, connections, server, .. } = acceptor;
+        let connection = Connection::new(&stream, manners, tasks.clone()).counted(server.tally());
+        let connection = Arc::new(connection);
         tracing::debug!(peer = %connection.peer_name(), "connection accepted");
-        let context = Context::new(Arc::clone(&connection), Arc::clone(blocking));
+        let blocking = Arc::clone(blocking);
+        let context = Context::of_server(Arc::clone(&connection), blocking, server.clone());
         let services = Services { router: Arc::clone(router), context };
         let driver = Driver::new(&connection, stream, services);
         let key = connections.add(&connection);

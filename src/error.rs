@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use msgrpc_core::datagram::DatagramError;
 use msgrpc_core::value::{DecodeError, EncodeError, Value};
 use msgrpc_core::{Fault, ProtocolError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -35,6 +36,9 @@ pub enum CallError<E = NoError> {
     Encode(EncodeFailed),
     /// The answer came but does not decode as the method's result.
     Decode(DecodeFailed),
+    /// What came from the peer instead of an answer is no message at all. Only from the members of a
+    /// [`Group`](crate::Group): a connection ends by it.
+    Protocol(NoMessage),
     /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits); nothing was sent.
     TooLarge(TooLarge),
 }
@@ -44,7 +48,11 @@ impl<E> CallError<E> {
     /// repeat.
     pub fn was_sent(&self) -> bool {
         match self {
-            Self::Method(_) | Self::Fault(_) | Self::Remote(_) | Self::Decode(_) => true,
+            Self::Method(_)
+            | Self::Fault(_)
+            | Self::Remote(_)
+            | Self::Decode(_)
+            | Self::Protocol(_) => true,
             Self::TimedOut(error) => error.sent,
             Self::Closed(error) => error.sent,
             Self::NotConnected(_) | Self::Encode(_) | Self::TooLarge(_) => false,
@@ -62,6 +70,7 @@ impl<E> CallError<E> {
             Self::NotConnected(error) => CallError::NotConnected(error),
             Self::Encode(error) => CallError::Encode(error),
             Self::Decode(error) => CallError::Decode(error),
+            Self::Protocol(error) => CallError::Protocol(error),
             Self::TooLarge(error) => CallError::TooLarge(error),
         }
     }
@@ -85,6 +94,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::NotConnected(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
             Self::TooLarge(error) => error.fmt(f),
         }
     }
@@ -117,7 +127,7 @@ impl fmt::Display for Shown<'_> {
                 _ => None,
             })
             .or_else(|| text(self.0.field("message").or_else(|| self.0.field("value"))?));
-        match message {
+        match message.filter(|message| !message.is_empty()) {
             Some(message) => f.write_str(&message),
             None => self.0.fmt(f),
         }
@@ -231,15 +241,32 @@ pub enum CloseReason {
     /// The peer took more than `Limits::partial_message_timeout` over one message.
     #[error("a message was not complete after {0:?}")]
     PartialMessage(Duration),
+    /// Nothing came from the peer for `Limits::idle_timeout`, and nothing was awaited.
+    #[error("it was idle for {0:?}")]
+    Idle(Duration),
     /// The peer took nothing for `Limits::write_stall_timeout`.
     #[error("the peer took no bytes for {0:?}")]
     WriteStalled(Duration),
     /// The peer sends faster than its requests can be run, or does not take its answers.
     #[error("the peer is over its limits: {0}")]
     Overloaded(&'static str),
+    /// The peer answered none of this many calls in time, one after another, and sent nothing else.
+    #[error("{0} calls in a row were not answered in time, and the peer sent nothing else")]
+    Unresponsive(u32),
+    /// There is none, and none is tried for at the moment.
+    #[error("no connection after {}: {reason}", Tries(*tries))]
+    Unreachable {
+        /// How often one was tried for.
+        tries: u32,
+        /// What became of the last try.
+        reason: Arc<str>,
+    },
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
+    /// There never was one: the request came in a datagram, and nobody serves on that side.
+    #[error("whoever calls by datagram serves no methods")]
+    Datagram,
 }
 
 impl CloseReason {
@@ -252,6 +279,18 @@ impl CloseReason {
             Self::Io(error) => msgrpc_transport::is_permanent(error),
             Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
             _ => false,
+        }
+    }
+}
+
+/// A number of tries, in words.
+pub(crate) struct Tries(pub(crate) u32);
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 try"),
+            tries => write!(f, "{tries} tries"),
         }
     }
 }
@@ -282,7 +321,7 @@ impl fmt::Display for NotConnected {
         if *tries == 0 {
             return write!(f, "`{method}` was not sent: {reason}");
         }
-        write!(f, "`{method}` was not sent, no connection after {tries} tries: {reason}")
+        write!(f, "`{method}` was not sent, no connection after {}: {reason}", Tries(*tries))
     }
 }
 
@@ -322,6 +361,18 @@ impl fmt::Display for DecodeFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the answer to `{}` could not be decoded: {}", self.method, self.source)
     }
+}
+
+/// What came from a peer instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoMessage {
+    /// A datagram that is not one or more whole messages.
+    #[error(transparent)]
+    Datagram(#[from] DatagramError),
+    /// A message of a wrong shape (W11).
+    #[error("{}", .0.message())]
+    Malformed(Fault),
 }
 
 /// The request is larger than may be sent.

@@ -4,7 +4,7 @@
 
 #[path = "support/certs.rs"]
 mod certs;
-#[path = "support/log.rs"]
+#[path = "support/thread_log.rs"]
 mod log;
 mod support;
 
@@ -16,7 +16,7 @@ use msgrpc::tls::rustls::crypto::CryptoProvider;
 use msgrpc::tls::rustls::version::{TLS12, TLS13};
 use msgrpc::tls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use msgrpc::tls::{ClientTls, Rejected, ServerTls, danger};
-use msgrpc::{CallError, Client, CloseReason, ConnectError, Context, Server, transport};
+use msgrpc::{CallError, Client, CloseReason, ConnectError, Context, Reconnect, Server, transport};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose};
 use support::{Bench, LabClient, LabService, Running, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -40,7 +40,8 @@ async fn connect(address: &str, tls: &ClientTls) -> Result<Client, ConnectError>
 
 /// Why there is no connection: the text behind the address, and whether trying again may help.
 async fn refusal(address: &str, tls: &ClientTls) -> (String, bool) {
-    match connect(address, tls).await.unwrap_err() {
+    let once = Client::builder(address).tls(tls.clone()).reconnect(Reconnect::never());
+    match once.connect().await.unwrap_err() {
         ConnectError::Dial(error) => {
             let text = error.to_string();
             let before = format!("could not connect to {address}: ");

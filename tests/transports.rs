@@ -12,7 +12,8 @@ use bytes::BytesMut;
 use futures::future::{join_all, try_join_all};
 use msgrpc::transport::{DialOptions, dial};
 use msgrpc::{
-    Address, CallError, Client, ClientBuilder, ConnectError, Context, ServeError, Server, Stopped,
+    Address, CallError, Client, ClientBuilder, ConnectError, Context, Reconnect, ServeError,
+    Server, Stopped,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -245,7 +246,8 @@ async fn a_peer_that_half_closes_gets_all_answers(address: String) {
 
 async fn shutting_down_answers_what_is_at_work_and_frees_the_address(address: String) {
     let bed = Bed::new(&address).await;
-    let probe = bed.client().await;
+    let builder = bed.builder().reconnect(Reconnect::never());
+    let probe = ProbeClient::new(builder.connect().await.unwrap());
     let at_work = tokio::spawn(probe.sleep(100));
     // Once this is answered the call before it has begun.
     probe.add(0, 0).await.unwrap();

@@ -4,7 +4,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use crate::{Address, backoff::is_out_of_descriptors, tls};
+use crate::{Address, MulticastError, backoff::is_out_of_descriptors, tls};
 
 /// No connection came about.
 ///
@@ -192,6 +192,29 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
+    /// A socket that was made elsewhere cannot be listened on.
+    #[error("cannot listen on the socket handed over: {}", reason(cause))]
+    Handed {
+        /// What is wrong with it.
+        cause: io::Error,
+    },
+    /// The service manager has handed over no sockets, or they were taken before. With the feature `listenfd`.
+    #[error(
+        "no sockets were handed over: LISTEN_FDS is not set for this process. Start it by a systemd \
+         socket unit, or try: systemd-socket-activate -l 8000 <program>"
+    )]
+    NoneInherited,
+    /// The service manager has handed over something that cannot be listened on. With the feature `listenfd`.
+    #[error(
+        "cannot listen on socket {index} of those handed over in LISTEN_FDS: {}",
+        reason(cause)
+    )]
+    Inherited {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        cause: io::Error,
+    },
     /// TLS wants a certificate, and the options have none.
     #[error(
         "cannot listen on {address}: no certificate is set; give it one, such as \
@@ -201,6 +224,9 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
+    /// A multicast group cannot be joined.
+    #[error(transparent)]
+    Multicast(#[from] MulticastError),
     /// This version, or this system, has no such transport.
     #[error("cannot listen on {address}: {}", unsupported(address))]
     Unsupported {
@@ -301,7 +327,11 @@ fn unsupported(address: &Address) -> String {
             return format!("{what} are not supported on this system; use tcp:// or memory://");
         }
         Address::Udp(_) => "UDP is",
-        Address::Multicast(_) => "multicast is",
+        Address::Multicast(_) => {
+            return "multicast has no connections: servers join a group by listening on it, and a \
+                    `Group` asks it"
+                .to_owned();
+        }
         Address::Tcp(_) | Address::Memory(_) => "this is",
     };
     format!("{what} not supported by this version yet; use tcp:// or memory://")

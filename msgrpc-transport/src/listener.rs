@@ -75,6 +75,15 @@ impl Listener {
         Self { kind: Kind::Custom(Custom::Idle(Box::new(accept))), address }
     }
 
+    pub(crate) fn tcp(listening: tcp::Listening, address: Address) -> Self {
+        Self { kind: Kind::Tcp(listening), address }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn unix(listening: unix::Listening, address: Address) -> Self {
+        Self { kind: Kind::Unix(listening), address }
+    }
+
     /// Waits for the next connection.
     ///
     /// It cannot fail. An error of the connection that was about to be accepted is passed over. When descriptors or

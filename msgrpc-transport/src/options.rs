@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::KeepAlive;
 use crate::tls::{ClientTls, ServerTls};
 
 /// How to connect.
@@ -31,6 +32,10 @@ pub struct DialOptions {
     ///
     /// Default: 250 ms, as RFC 8305 recommends.
     pub attempt_delay: Duration,
+    /// TCP keep-alive; `None` for none.
+    ///
+    /// Default: [`KeepAlive::default`], so that a server that has died without a word does not leave us waiting.
+    pub keep_alive: Option<KeepAlive>,
     /// Longest time for the TLS handshake, once the socket is connected; for `tls://` addresses.
     ///
     /// Beyond it: [`ConnectError::Tls`](crate::ConnectError::Tls). `None` waits for ever. Default: 10 s: some round trips
@@ -61,6 +66,13 @@ impl DialOptions {
         self.handshake_timeout = handshake_timeout.into();
         self
     }
+
+    /// Sets [`keep_alive`](Self#structfield.keep_alive).
+    #[must_use]
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.keep_alive = keep_alive.into();
+        self
+    }
 }
 
 impl Default for DialOptions {
@@ -68,6 +80,7 @@ impl Default for DialOptions {
         Self {
             connect_timeout: Some(Duration::from_secs(5)),
             attempt_delay: Duration::from_millis(250),
+            keep_alive: Some(KeepAlive::default()),
             handshake_timeout: Some(HANDSHAKE_TIMEOUT),
             tls: ClientTls::default(),
         }
@@ -91,6 +104,10 @@ pub struct ListenOptions {
     /// Beyond it connecting clients wait, and time out at last. Default: 1 024: a burst of clients after a restart
     /// does not lose anyone.
     pub backlog: u32,
+    /// TCP keep-alive of accepted connections; `None` for none.
+    ///
+    /// Default: [`KeepAlive::default`], so that clients that have died without a word do not fill the server.
+    pub keep_alive: Option<KeepAlive>,
     /// Longest time for a client's TLS handshake; for `tls://` addresses.
     ///
     /// Beyond it the connection is closed. `None` lets a client take for ever, until others want its place:
@@ -126,12 +143,20 @@ impl ListenOptions {
         self.handshakes = handshakes;
         self
     }
+
+    /// Sets [`keep_alive`](Self#structfield.keep_alive).
+    #[must_use]
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.keep_alive = keep_alive.into();
+        self
+    }
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
         Self {
             backlog: 1024,
+            keep_alive: Some(KeepAlive::default()),
             handshake_timeout: Some(HANDSHAKE_TIMEOUT),
             handshakes: 256,
             tls: None,

@@ -16,7 +16,7 @@ use tokio::net::{
 };
 
 use crate::{
-    Address, BindError, ConnectError, DialOptions, HostPort, ListenOptions, Stream,
+    Address, BindError, ConnectError, DialOptions, HostPort, KeepAlive, ListenOptions, Stream,
     backoff::AcceptBackoff,
     dial::{race, within},
     halves::Socket,
@@ -63,7 +63,11 @@ pub(crate) async fn connect(
     host: &HostPort,
     options: &DialOptions,
 ) -> Result<(TcpStream, SocketAddr), ConnectError> {
-    let connect = async |peer| Ok((TcpStream::connect(peer).await?, peer));
+    let connect = async |peer| {
+        let socket = TcpStream::connect(peer).await?;
+        KeepAlive::apply(options.keep_alive, &socket);
+        Ok((socket, peer))
+    };
     let mut attempts = Vec::new();
     let connecting = async {
         let found = resolve(host).await?;
@@ -84,6 +88,7 @@ pub(crate) async fn connect(
 pub(crate) struct Listening {
     listener: TcpListener,
     backoff: AcceptBackoff,
+    keep_alive: Option<KeepAlive>,
 }
 
 impl Listening {
@@ -100,17 +105,29 @@ impl Listening {
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for socket_address in found {
             match listen(socket_address, options.backlog) {
-                Ok(listener) => {
-                    let local = HostPort::from(listener.local_addr().map_err(failed)?);
-                    let listening = Self { listener, backoff: AcceptBackoff::default() };
-                    return Ok((listening, local));
-                }
+                Ok(listener) => return Self::over(listener, options).map_err(failed),
                 // An address that the machine does not have (IPv6 switched off) says less than any other reason.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
                 Err(error) => failure = error,
             }
         }
         Err(failed(failure))
+    }
+
+    /// Listens on a socket that is bound already.
+    pub(crate) fn from_std(
+        listener: std::net::TcpListener,
+        options: &ListenOptions,
+    ) -> io::Result<(Self, HostPort)> {
+        listener.set_nonblocking(true)?;
+        Self::over(TcpListener::from_std(listener)?, options)
+    }
+
+    fn over(listener: TcpListener, options: &ListenOptions) -> io::Result<(Self, HostPort)> {
+        let local = HostPort::from(listener.local_addr()?);
+        let keep_alive = options.keep_alive;
+        let listening = Self { listener, backoff: AcceptBackoff::default(), keep_alive };
+        Ok((listening, local))
     }
 
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
@@ -123,9 +140,10 @@ impl Listening {
         cx: &mut Context<'_>,
         take: impl Fn(TcpStream, SocketAddr) -> io::Result<T>,
     ) -> Poll<T> {
-        let listener = &self.listener;
+        let (listener, keep_alive) = (&self.listener, self.keep_alive);
         self.backoff.poll_accept(cx, |cx| {
             let (socket, peer) = ready!(listener.poll_accept(cx))?;
+            KeepAlive::apply(keep_alive, &socket);
             // Options of a socket cannot be set when the peer has already gone (macOS): as good as aborted.
             let aborted = |_gone| io::ErrorKind::ConnectionAborted.into();
             Poll::Ready(take(socket, peer).map_err(aborted))

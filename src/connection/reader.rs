@@ -15,6 +15,8 @@ use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolErr
 use msgrpc_transport::Stream;
 
 use super::dispatch::Dispatcher;
+use super::silence::Silence;
+use super::stopwatch::Stopwatch;
 use super::writer::Writer;
 use super::{Connection, Settled};
 use crate::error::CloseReason;
@@ -22,6 +24,9 @@ use crate::service::Outcome;
 
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
+
+/// Why a peer is let go that does not even take refusals.
+const NOT_TAKEN: &str = "it does not take its answers";
 
 /// What one batch of messages brought about, until it is queued: empty between batches.
 #[derive(Debug, Default)]
@@ -46,6 +51,8 @@ pub(super) struct Reader {
     backlog: VecDeque<OwnedInvocation>,
     backlog_bytes: usize,
     batch: Batch,
+    /// Calls that timed out since the peer's last byte.
+    pub(super) silence: Silence,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
     may_hold_messages: bool,
     /// The peer has closed its sending side.
@@ -74,6 +81,7 @@ impl Reader {
             backlog: VecDeque::new(),
             backlog_bytes: 0,
             batch: Batch::default(),
+            silence: Silence::default(),
             may_hold_messages: false,
             eof: false,
         }
@@ -91,7 +99,9 @@ impl Reader {
             if self.batch.answers.capacity() + self.batch.settled.capacity() == 0 {
                 self.batch = SPARE.take();
             }
-            let handled = self.handle_batch(connection, dispatcher);
+            let mut pass = Pass::default();
+            let handled = self.handle_batch(connection, dispatcher, &mut pass);
+            pass.stopwatch.stop(connection.peer_name());
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
                 return Ok(Progress::Batch { woken });
@@ -111,6 +121,7 @@ impl Reader {
                 Ok(Progress::Eof)
             }
             Poll::Ready(Ok(_)) => {
+                self.silence.end();
                 self.may_hold_messages = true;
                 Ok(Progress::Read)
             }
@@ -127,9 +138,9 @@ impl Reader {
         self.inbound.is_partial()
     }
 
-    /// Whether requests are held back.
-    pub(super) fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+    /// Requests and notifications held back.
+    pub(super) fn backlog(&self) -> usize {
+        self.backlog.len()
     }
 
     /// Handles messages that are complete, at most a batch, and returns how many.
@@ -137,17 +148,17 @@ impl Reader {
         &mut self,
         connection: &Connection,
         dispatcher: &mut Dispatcher,
+        pass: &mut Pass,
     ) -> Result<usize, CloseReason> {
-        let mut room = Room::default();
         let mut handled = 0;
         while handled < BATCH
             && !self.backlog.is_empty()
-            && !room.is_full(connection)
+            && !pass.is_full(connection)
             && let Some(invocation) = self.backlog.pop_front()
         {
             self.backlog_bytes -= invocation.frame_bytes();
             handled += 1;
-            self.run(connection, dispatcher, invocation, &mut room);
+            self.run(connection, dispatcher, invocation, pass);
         }
         while handled < BATCH && !self.must_pause(connection) {
             let event = match self.inbound.poll_event() {
@@ -172,14 +183,20 @@ impl Reader {
                 }
                 Event::Invocation(invocation) => {
                     let invocation = invocation.keep();
-                    if !self.backlog.is_empty() || room.is_full(connection) {
+                    if dispatcher.discards(&invocation) {
+                        continue;
+                    }
+                    if !self.backlog.is_empty() || pass.is_full(connection) {
                         self.hold_back(connection, invocation)?;
                     } else {
-                        self.run(connection, dispatcher, invocation, &mut room);
+                        self.run(connection, dispatcher, invocation, pass);
                     }
                 }
                 Event::Malformed(malformed) => {
-                    tracing::debug!(peer = %connection.peer_name, fault = %malformed.fault, "no message");
+                    tracing::debug!(peer = %connection.peer_name(), fault = %malformed.fault, "no message");
+                    if malformed.msgid.is_some() && connection.lock().outbound.is_overflowing() {
+                        return Err(CloseReason::Overloaded(NOT_TAKEN));
+                    }
                     self.answer(connection, malformed.msgid, malformed.fault);
                 }
                 _ => {}
@@ -198,6 +215,7 @@ impl Reader {
             state.outbound.reply(msgid, outcome.as_ref());
         }
         for (msgid, outcome) in self.batch.settled.drain(..) {
+            state.answered = true;
             if let Some(parked) = state.outbound.handle_response(msgid) {
                 parked.settle(Settled::Answered(outcome), &mut self.batch.woken);
             }
@@ -220,15 +238,15 @@ impl Reader {
         connection: &Connection,
         dispatcher: &mut Dispatcher,
         invocation: OwnedInvocation,
-        room: &mut Room,
+        pass: &mut Pass,
     ) {
         let msgid = invocation.msgid();
-        if let Poll::Ready(outcome) = dispatcher.start(invocation)
+        if let Poll::Ready(outcome) = dispatcher.start(invocation, &mut pass.stopwatch)
             && let Some(msgid) = msgid
         {
             let outcome = connection.encode(outcome);
             let (Ok(payload) | Err(payload)) = &outcome;
-            room.take(payload.len());
+            pass.take(payload.len());
             self.batch.answers.push((msgid, outcome));
         }
     }
@@ -250,7 +268,7 @@ impl Reader {
             return Err(CloseReason::Overloaded("a notification could not be kept"));
         }
         if connection.lock().outbound.is_overflowing() {
-            return Err(CloseReason::Overloaded("it does not take its answers"));
+            return Err(CloseReason::Overloaded(NOT_TAKEN));
         }
         let text = format!("{} requests are at work on this connection", connection.at_work());
         self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));
@@ -263,8 +281,9 @@ impl Reader {
             return false;
         }
         let mut state = connection.lock();
-        state.paused = state.outbound.pending() == 0;
-        state.paused
+        let pauses = state.outbound.pending() == 0;
+        state.paused |= pauses;
+        pauses
     }
 
     /// Answers the request whose message broke a limit, if it is known which one it was.
@@ -291,19 +310,28 @@ impl Reader {
     }
 }
 
-/// What the answers of one batch may still grow to, in bytes; asked for when it is first needed.
+/// One batch on its way through the services.
 #[derive(Debug, Default)]
-struct Room(Option<usize>);
+struct Pass {
+    /// What its answers may still grow to, in bytes; asked for when it is first needed.
+    room: Option<usize>,
+    stopwatch: Stopwatch,
+}
 
-impl Room {
+impl Pass {
     /// Whether no more requests may be started.
     fn is_full(&mut self, connection: &Connection) -> bool {
-        let bytes = *self.0.get_or_insert_with(|| connection.lock().outbound.room());
+        let bytes = *self.room.get_or_insert_with(|| {
+            let mut state = connection.lock();
+            let bytes = state.outbound.room();
+            state.paused |= bytes == 0;
+            bytes
+        });
         bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 
     fn take(&mut self, bytes: usize) {
-        self.0 = self.0.map(|room| room.saturating_sub(bytes));
+        self.room = self.room.map(|room| room.saturating_sub(bytes));
     }
 }
 

@@ -1,40 +1,34 @@
-//! What is logged while a test runs, on its thread.
+//! What is logged, kept for a test to look at.
 
-use std::fmt::{Debug, Write};
+use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::{DefaultGuard, set_default};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber, subscriber};
 
-/// The lines logged by our crates since it was begun: level, message, then the fields.
-pub(crate) struct Log {
-    lines: Arc<Mutex<Vec<(Level, String)>>>,
-    _guard: DefaultGuard,
-}
+/// The lines that are logged above the level of debugging, by any thread of this process.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// Begins to listen.
-    pub(crate) fn begin() -> Self {
-        let lines = Arc::default();
-        let guard = set_default(Listener(Arc::clone(&lines)));
-        Self { lines, _guard: guard }
+    /// Keeps what is logged from now on; at most once in a process.
+    pub(crate) fn start() -> Self {
+        let log = Self::default();
+        subscriber::set_global_default(log.clone()).unwrap();
+        log
     }
 
-    /// The lines of this level that contain `text`.
-    pub(crate) fn lines(&self, level: Level, text: &str) -> Vec<String> {
-        let lines = self.lines.lock().unwrap();
-        let wanted = lines.iter().filter(|(of, line)| *of == level && line.contains(text));
-        wanted.map(|(_, line)| line.clone()).collect()
+    /// The lines so far that contain `text`.
+    pub(crate) fn lines_with(&self, text: &str) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| line.contains(text)).cloned().collect()
     }
 }
 
-struct Listener(Arc<Mutex<Vec<(Level, String)>>>);
-
-impl Subscriber for Listener {
+impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("msgrpc")
+        *metadata.level() <= Level::INFO
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -46,10 +40,9 @@ impl Subscriber for Listener {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
+        let mut line = Line(event.metadata().level().to_string());
         event.record(&mut line);
-        let text = format!("{}{}", line.message, line.fields);
-        self.0.lock().unwrap().push((*event.metadata().level(), text));
+        self.0.lock().unwrap().push(line.0);
     }
 
     fn enter(&self, _: &Id) {}
@@ -57,18 +50,10 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-#[derive(Default)]
-struct Line {
-    message: String,
-    fields: String,
-}
+struct Line(String);
 
 impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
-        } else {
-            write!(self.fields, " {}={value:?}", field.name()).unwrap();
-        }
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
     }
 }

@@ -73,7 +73,8 @@ impl Inbound {
             self.reading = (2 * self.reading).min(MOST_READ_BYTES);
         }
         if room < self.missing.clamp(READ_BYTES / 2, trusted) {
-            let room = self.missing.clamp(READ_BYTES, trusted);
+            // Half as much again at least, so that a message that never claims much is moved a few times only.
+            let room = self.missing.clamp(READ_BYTES, trusted).max(self.buffer.len() / 2);
             // A buffer whose messages are still in use cannot begin again at its front.
             if !self.buffer.try_reclaim(room) {
                 let bytes = (self.buffer.len() + room).max(self.reading);
