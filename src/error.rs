@@ -127,7 +127,7 @@ impl fmt::Display for Shown<'_> {
                 _ => None,
             })
             .or_else(|| text(self.0.field("message").or_else(|| self.0.field("value"))?));
-        match message {
+        match message.filter(|message| !message.is_empty()) {
             Some(message) => f.write_str(&message),
             None => self.0.fmt(f),
         }
@@ -241,18 +241,58 @@ pub enum CloseReason {
     /// The peer took more than `Limits::partial_message_timeout` over one message.
     #[error("a message was not complete after {0:?}")]
     PartialMessage(Duration),
+    /// Nothing came from the peer for `Limits::idle_timeout`, and nothing was awaited.
+    #[error("it was idle for {0:?}")]
+    Idle(Duration),
     /// The peer took nothing for `Limits::write_stall_timeout`.
     #[error("the peer took no bytes for {0:?}")]
     WriteStalled(Duration),
     /// The peer sends faster than its requests can be run, or does not take its answers.
     #[error("the peer is over its limits: {0}")]
     Overloaded(&'static str),
+    /// The peer answered none of this many calls in time, one after another, and sent nothing else.
+    #[error("{0} calls in a row were not answered in time, and the peer sent nothing else")]
+    Unresponsive(u32),
+    /// There is none, and none is tried for at the moment.
+    #[error("no connection after {}: {reason}", Tries(*tries))]
+    Unreachable {
+        /// How often one was tried for.
+        tries: u32,
+        /// What became of the last try.
+        reason: Arc<str>,
+    },
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
     /// There never was one: the request came in a datagram, and nobody serves on that side.
     #[error("whoever calls by datagram serves no methods")]
     Datagram,
+}
+
+impl CloseReason {
+    /// Whether another connection would end in the same way, until the program, its configuration or the server
+    /// changes: the server rejected our certificate, speaks something else, or is called in process.
+    ///
+    /// By TLS 1.3 a client learns only after connecting that its certificate was rejected.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Io(error) => msgrpc_transport::is_permanent(error),
+            Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
+            _ => false,
+        }
+    }
+}
+
+/// A number of tries, in words.
+pub(crate) struct Tries(pub(crate) u32);
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 try"),
+            tries => write!(f, "{tries} tries"),
+        }
+    }
 }
 
 /// There is no connection, and the call was not sent.
@@ -281,7 +321,7 @@ impl fmt::Display for NotConnected {
         if *tries == 0 {
             return write!(f, "`{method}` was not sent: {reason}");
         }
-        write!(f, "`{method}` was not sent, no connection after {tries} tries: {reason}")
+        write!(f, "`{method}` was not sent, no connection after {}: {reason}", Tries(*tries))
     }
 }
 

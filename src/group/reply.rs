@@ -35,8 +35,8 @@ impl<T: DeserializeOwned, E: DeserializeOwned> Reply<T, E> {
     pub(super) fn decode(method: &str, raw: RawReply) -> Self {
         let RawReply { from, elapsed, content } = raw;
         let result = match content {
-            Content::Answer(Ok(result)) => read(method, Ok(&result)),
-            Content::Answer(Err(error)) => read(method, Err(&error)),
+            Content::Answer(Ok(result)) => read(method, None, Ok(&result)),
+            Content::Answer(Err(error)) => read(method, None, Err(&error)),
             Content::Garbage(error) => Err(CallError::Protocol(error)),
         };
         Self { from, elapsed, result }
