@@ -458,11 +458,11 @@ pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
 pub use client::{Client, ClientBuilder, ConnectError, Exchange, Posting};
 pub use context::Context;
-pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats};
+pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats, Retransmit};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
     CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NotConnected, TimedOut,
-    TooLarge,
+    TooLarge, Unreachable,
 };
 pub use in_process::{InProcess, in_process};
 pub use server::{BoundServer, ServeError, Server, Stopped};

@@ -9,8 +9,9 @@ use std::time::Duration;
 use msgrpc_core::{FaultFormat, Limits};
 use msgrpc_transport::{Address, AddressError, DialOptions, dial};
 
-use super::{CALL_TIMEOUT, Client};
+use super::{CALL_TIMEOUT, Client, Link};
 use crate::connection::Manners;
+use crate::datagram::{CallOptions, DatagramLink, Retransmit};
 use crate::router::Router;
 use crate::server::ServeError;
 use crate::service::Service;
@@ -21,6 +22,7 @@ pub struct ClientBuilder {
     address: Result<Address, AddressError>,
     dial: DialOptions,
     limits: Limits,
+    datagrams: CallOptions,
     faults: FaultFormat,
     timeout: Option<Duration>,
     services: Vec<Arc<dyn Service>>,
@@ -43,6 +45,7 @@ impl ClientBuilder {
             address,
             dial: DialOptions::default(),
             limits: Limits::client(),
+            datagrams: CallOptions::default(),
             faults: FaultFormat::default(),
             timeout: Some(CALL_TIMEOUT),
             services: Vec::new(),
@@ -62,9 +65,11 @@ impl ClientBuilder {
     }
 
     /// Calls that may wait for an answer at once; more wait their turn. Default: 1 024. With 1, peers
-    /// that break on a second request in one segment are served.
+    /// that break on a second request in one segment are served. Over datagrams the default is 64, as many as a
+    /// server works on for one source.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.limits.max_in_flight = calls;
+        self.datagrams.max_in_flight = calls;
         self
     }
 
@@ -74,13 +79,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Longest request over `udp://`, in bytes, at most 65 507. A longer one fails before it is sent, with
+    /// [`CallError::TooLarge`](crate::CallError::TooLarge). Default: 8 192, since txmsgpackrpc cuts what is longer.
+    pub fn max_datagram(mut self, bytes: usize) -> Self {
+        self.datagrams.max_datagram = bytes;
+        self
+    }
+
+    /// How often calls of idempotent methods over `udp://` are sent again while their answer has not come.
+    /// Default: up to 5 times, see [`Retransmit`].
+    pub fn retransmit(mut self, retransmit: Retransmit) -> Self {
+        self.datagrams.retransmit = retransmit;
+        self
+    }
+
     /// How faults are written to the peer (W8). Default: as text.
     pub fn fault_format(mut self, format: FaultFormat) -> Self {
         self.faults = format;
         self
     }
 
-    /// Serves the server's own calls over the same connection (W14). May be given several times.
+    /// Serves the server's own calls over the same connection (W14). May be given several times. Over datagrams there
+    /// is no connection, and connecting fails.
     pub fn serve(mut self, service: impl Service) -> Self {
         self.services.push(Arc::new(service));
         self
@@ -98,6 +118,14 @@ impl ClientBuilder {
     /// Dropping the future closes what was opened.
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let address = self.address?;
+        if let Address::Udp(_) = address {
+            if !self.services.is_empty() {
+                return Err(ConnectError::CannotServe { address });
+            }
+            let link =
+                DatagramLink::open(&address, &self.dial, self.limits, self.datagrams).await?;
+            return Ok(Client { link: Link::Datagram(Arc::new(link)), timeout: self.timeout });
+        }
         let router = Arc::new(Router::new(self.services)?);
         let stream = dial(&address, &self.dial).await?;
         let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
@@ -118,4 +146,13 @@ pub enum ConnectError {
     /// The client's own services do not go together.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The client has services, but nobody can call it.
+    #[error(
+        "a client of {address} cannot serve: datagrams have no connection that the server could call \
+         back over; leave `.serve(…)` out, or use tcp://"
+    )]
+    CannotServe {
+        /// Where to.
+        address: Address,
+    },
 }

@@ -21,6 +21,7 @@ use smallvec::SmallVec;
 use crate::call::{Call, Notify};
 use crate::caller::{Caller, Outgoing};
 use crate::connection::{Connection, Manners};
+use crate::datagram::{DatagramCounters, DatagramExchange, DatagramLink, DatagramPosting};
 use crate::error::{CallError, CloseReason, NoError, TooLarge};
 use crate::router::Router;
 
@@ -47,6 +48,8 @@ pub struct Client {
 enum Link {
     /// The connection of a stream.
     Stream(Arc<StreamLink>),
+    /// A socket for datagrams.
+    Datagram(Arc<DatagramLink>),
 }
 
 impl Client {
@@ -102,6 +105,7 @@ impl Client {
     pub async fn close(self) {
         match self.link {
             Link::Stream(link) => link.close().await,
+            Link::Datagram(link) => link.close().await,
         }
     }
 
@@ -109,6 +113,15 @@ impl Client {
     pub fn closed(&self) -> Option<Arc<CloseReason>> {
         match &self.link {
             Link::Stream(link) => link.closed(),
+            Link::Datagram(link) => link.closed(),
+        }
+    }
+
+    /// Counts what becomes of datagrams; `None` over streams.
+    pub fn datagram_counters(&self) -> Option<DatagramCounters> {
+        match &self.link {
+            Link::Stream(_) => None,
+            Link::Datagram(link) => Some(link.counters().clone()),
         }
     }
 
@@ -132,6 +145,7 @@ impl Client {
     fn peer_name(&self) -> &Arc<str> {
         match &self.link {
             Link::Stream(link) => link.peer_name(),
+            Link::Datagram(link) => link.peer_name(),
         }
     }
 }
@@ -171,12 +185,16 @@ impl Caller for Client {
         let timeout = call.timeout.or(self.timeout);
         Exchange(match self.link {
             Link::Stream(link) => ExchangeKind::Stream(StreamExchange::new(link, call, timeout)),
+            Link::Datagram(link) => {
+                ExchangeKind::Datagram(DatagramExchange::new(link, call, timeout))
+            }
         })
     }
 
     fn notify(self, notification: Outgoing) -> Posting {
         Posting(match self.link {
             Link::Stream(link) => PostingKind::Stream(StreamPosting::new(link, notification)),
+            Link::Datagram(link) => PostingKind::Datagram(DatagramPosting::new(link, notification)),
         })
     }
 }
@@ -188,5 +206,5 @@ fn check_size(limits: &Limits, message: &Outgoing) -> Result<(), CallError> {
     if bytes <= limit {
         return Ok(());
     }
-    Err(CallError::TooLarge(TooLarge { method: message.method.clone(), bytes, limit }))
+    Err(CallError::TooLarge(TooLarge::new(message.method.clone(), bytes, limit)))
 }

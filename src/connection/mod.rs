@@ -26,7 +26,7 @@ use crate::caller::Outgoing;
 use crate::error::CloseReason;
 use crate::service::Outcome;
 
-pub(crate) use alarm::now;
+pub(crate) use alarm::{Alarm, now};
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
