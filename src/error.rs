@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use msgrpc_core::datagram::DatagramError;
 use msgrpc_core::value::{DecodeError, EncodeError, Value};
 use msgrpc_core::{Fault, ProtocolError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -37,6 +38,9 @@ pub enum CallError<E = NoError> {
     Encode(EncodeFailed),
     /// The answer came but does not decode as the method's result.
     Decode(DecodeFailed),
+    /// What came from the peer instead of an answer is no message at all. Only from the members of a
+    /// [`Group`](crate::Group): a connection ends by it.
+    Protocol(NoMessage),
     /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits), or does not fit in a datagram;
     /// nothing was sent.
     TooLarge(TooLarge),
@@ -51,6 +55,7 @@ impl<E> CallError<E> {
             | Self::Fault(_)
             | Self::Remote(_)
             | Self::Decode(_)
+            | Self::Protocol(_)
             | Self::Unreachable(_) => true,
             Self::TimedOut(error) => error.sent,
             Self::Closed(error) => error.sent,
@@ -70,6 +75,7 @@ impl<E> CallError<E> {
             Self::Unreachable(error) => CallError::Unreachable(error),
             Self::Encode(error) => CallError::Encode(error),
             Self::Decode(error) => CallError::Decode(error),
+            Self::Protocol(error) => CallError::Protocol(error),
             Self::TooLarge(error) => CallError::TooLarge(error),
         }
     }
@@ -94,6 +100,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::Unreachable(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
             Self::TooLarge(error) => error.fmt(f),
         }
     }
@@ -126,7 +133,7 @@ impl fmt::Display for Shown<'_> {
                 _ => None,
             })
             .or_else(|| text(self.0.field("message").or_else(|| self.0.field("value"))?));
-        match message {
+        match message.filter(|message| !message.is_empty()) {
             Some(message) => f.write_str(&message),
             None => self.0.fmt(f),
         }
@@ -240,18 +247,58 @@ pub enum CloseReason {
     /// The peer took more than `Limits::partial_message_timeout` over one message.
     #[error("a message was not complete after {0:?}")]
     PartialMessage(Duration),
+    /// Nothing came from the peer for `Limits::idle_timeout`, and nothing was awaited.
+    #[error("it was idle for {0:?}")]
+    Idle(Duration),
     /// The peer took nothing for `Limits::write_stall_timeout`.
     #[error("the peer took no bytes for {0:?}")]
     WriteStalled(Duration),
     /// The peer sends faster than its requests can be run, or does not take its answers.
     #[error("the peer is over its limits: {0}")]
     Overloaded(&'static str),
+    /// The peer answered none of this many calls in time, one after another, and sent nothing else.
+    #[error("{0} calls in a row were not answered in time, and the peer sent nothing else")]
+    Unresponsive(u32),
+    /// There is none, and none is tried for at the moment.
+    #[error("no connection after {}: {reason}", Tries(*tries))]
+    Unreachable {
+        /// How often one was tried for.
+        tries: u32,
+        /// What became of the last try.
+        reason: Arc<str>,
+    },
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
     /// There never was one: the request came in a datagram, and nobody serves on that side.
     #[error("whoever calls by datagram serves no methods")]
     Datagram,
+}
+
+impl CloseReason {
+    /// Whether another connection would end in the same way, until the program, its configuration or the server
+    /// changes: the server rejected our certificate, speaks something else, or is called in process.
+    ///
+    /// By TLS 1.3 a client learns only after connecting that its certificate was rejected.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Io(error) => msgrpc_transport::is_permanent(error),
+            Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
+            _ => false,
+        }
+    }
+}
+
+/// A number of tries, in words.
+pub(crate) struct Tries(pub(crate) u32);
+
+impl fmt::Display for Tries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 try"),
+            tries => write!(f, "{tries} tries"),
+        }
+    }
 }
 
 /// There is no connection, and the call was not sent.
@@ -280,7 +327,7 @@ impl fmt::Display for NotConnected {
         if *tries == 0 {
             return write!(f, "`{method}` was not sent: {reason}");
         }
-        write!(f, "`{method}` was not sent, no connection after {tries} tries: {reason}")
+        write!(f, "`{method}` was not sent, no connection after {}: {reason}", Tries(*tries))
     }
 }
 
@@ -353,6 +400,18 @@ impl fmt::Display for DecodeFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the answer to `{}` could not be decoded: {}", self.method, self.source)
     }
+}
+
+/// What came from a peer instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoMessage {
+    /// A datagram that is not one or more whole messages.
+    #[error(transparent)]
+    Datagram(#[from] DatagramError),
+    /// A message of a wrong shape (W11).
+    #[error("{}", .0.message())]
+    Malformed(Fault),
 }
 
 /// The request is larger than may be sent.

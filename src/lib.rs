@@ -14,10 +14,11 @@
 //! 6. [Notifications](#notifications)
 //! 7. [Serving both ways](#serving-both-ways)
 //! 8. [Calls without types](#calls-without-types)
-//! 9. [Limits](#limits)
-//! 10. [Addresses and transports](#addresses-and-transports)
-//! 11. [Features](#features)
-//! 12. [Coming from tarpc](#coming-from-tarpc)
+//! 9. [Multicast](#multicast)
+//! 10. [Limits](#limits)
+//! 11. [Addresses and transports](#addresses-and-transports)
+//! 12. [Features](#features)
+//! 13. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -72,6 +73,7 @@
 //! |---|---|
 //! | `FooService<T>` | the server's side: wraps a value that implements `Foo`, and is a [`Service`] |
 //! | `FooClient<C = Client>` | the caller's side: one method per method, each returning a [`Call`] or a [`Notify`] |
+//! | `FooGroup` | the side of one who asks a [multicast group](#multicast): one method per method, each returning a [`GroupCall`] or a [`Notify`] |
 //! | `FOO` | a [`ServiceDescriptor`]: names, parameters and docs as constants |
 //!
 //! The trait is implemented with plain `async fn`. Methods take `&self`, since calls run side by side: keep what
@@ -129,8 +131,7 @@
 //!
 //! A [`Server`] is built from services and addresses. [`run_until`](Server::run_until) binds and serves until its
 //! argument is ready. Then it accepts nothing more, answers what is at work for up to
-//! [`shutdown_grace`](Server::shutdown_grace), and closes. A blocking method that is still at work then cannot be
-//! stopped; it is left behind.
+//! [`shutdown_grace`](Server::shutdown_grace), and closes; see [ending](#ending).
 //!
 //! ```no_run
 //! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
@@ -148,6 +149,41 @@
 //! ```
 //!
 //! [`bind`](Server::bind) and then [`BoundServer::run`] do it in two steps, for whoever needs to know the port.
+//!
+//! ## Ending
+//!
+//! | by | how |
+//! |---|---|
+//! | a future | [`run_until`](Server::run_until) |
+//! | SIGTERM, SIGINT, Ctrl-C | [`run_until_signal`](Server::run_until_signal); the second one ends at once. See [`signal`] |
+//! | another task or thread | a [`ServerHandle`]: [`shutdown`](ServerHandle::shutdown), [`shutdown_within`](ServerHandle::shutdown_within), [`abort`](ServerHandle::abort) |
+//! | a method | [`Context::server`] has the handle |
+//!
+//! A server ends within its grace and one second. What is at work when it is told to is answered, and what comes then is
+//! refused with -32003; what the grace does not suffice for is dropped, and its caller's call is [`CallError::Closed`].
+//! [`Stopped`] has the numbers of all that.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
+//! # struct Hi; impl Hello for Hi { async fn hello(&self) -> String { "hi".into() } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = msgrpc::Server::new(HelloService::new(Hi)).listen("memory://ending").bind().await?;
+//! let handle = server.handle();
+//! tokio::spawn(server.run());
+//! let hello = HelloClient::connect("memory://ending").await?;
+//! hello.hello().await?;
+//! handle.shutdown();
+//! let stopped = handle.stopped().await;
+//! assert_eq!((stopped.aborted, stopped.connections_closed), (0, 1));
+//! # Ok(()) }
+//! ```
+//!
+//! A method is dropped where it waits when its caller's connection is gone. Work that must not be cut in half goes through
+//! [`Context::spawn`]: the server waits for it. A thread cannot be stopped, so a blocking method runs on, also beyond the
+//! server's end. A method that computes or blocks where it stands holds its thread, and with it every connection of that
+//! thread; from a second on there is a warning in the log.
+//!
+//! Under systemd, the feature `listenfd` has [`Server::inherit`](Server): the sockets of a socket unit.
 //!
 //! # Clients
 //!
@@ -172,6 +208,7 @@
 //! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
 //! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
 //! | [`NotConnected`](CallError::NotConnected) | there was no connection | no |
+//! | [`Protocol`](CallError::Protocol) | what came from a member of a group is no message | yes |
 //! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
 //! | [`TooLarge`](CallError::TooLarge) | the request is over [`Limits::outbound_message_bytes`] | no |
 //!
@@ -186,7 +223,11 @@
 //! A call waits 30 s for its answer, counted from its first poll. [`ClientBuilder::timeout`] changes that for a client,
 //! [`Call::timeout`] for one call, and `None` waits for ever. Connecting takes 5 s at most, or
 //! [`ClientBuilder::connect_timeout`]. The server is not told of a caller's timeout; a method that should give up takes
-//! one as an argument.
+//! one as an argument, or the server has a [`method_timeout`](Server::method_timeout), which a method sees as
+//! [`Context::deadline`].
+//!
+//! A connection may be silent for as long as it likes, unless [`Limits::idle_timeout`] says otherwise. Peers that have died
+//! without a word are noticed by TCP's [keep-alive](KeepAlive), within two minutes by default.
 //!
 //! Dropping a call forgets it: it may be executed all the same, its late answer is ignored, and the connection stays
 //! whole. A call that is dropped before its first poll is never sent.
@@ -307,6 +348,77 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Peers of other implementations
+//!
+//! The wire is the open one, and what is written is what all known peers read. What they write is read: integers as
+//! floats (JavaScript), bytes as text (old peers have one type), structs as arrays, names as bytes. `Vec<u8>` and `&[u8]`
+//! take either; a [`Value`] keeps what came.
+//!
+//! A method's own error travels as it serializes, and some peers are strict there: a text that is not empty is read rightly
+//! by all. Neovim as the caller shows a text, or a pair of a number and a text:
+//!
+//! ```
+//! #[msgrpc::service]
+//! pub trait Plugin {
+//!     async fn open(&self, path: String) -> Result<(), (u8, String)>;
+//! }
+//!
+//! # struct Editor;
+//! impl Plugin for Editor {
+//!     async fn open(&self, path: String) -> Result<(), (u8, String)> {
+//!         Err((0, format!("{path} is not there")))
+//!     }
+//! }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = msgrpc::Server::new(PluginService::new(Editor)).listen("memory://plugin").bind().await?;
+//! # tokio::spawn(server.run());
+//! # let client = msgrpc::Client::connect("memory://plugin").await?;
+//! // Errors of others are shown as a person wants them.
+//! let error = client.call::<()>("open", ("x",)).await.unwrap_err();
+//! assert_eq!(error.to_string(), "the peer answered with an error: x is not there");
+//! # Ok(()) }
+//! ```
+//!
+//! A server that breaks on a second request before the first is answered is called with
+//! [`max_in_flight(1)`](ClientBuilder::max_in_flight). Those who come from txmsgpackrpc find each of its calls beside ours
+//! in `docs/FROM_TXMSGPACKRPC.md`.
+//!
+//! # Multicast
+//!
+//! Servers that listen on a `multicast://` address join its group, any number of them, also on one machine and port. A
+//! [`Group`] asks all of them with one datagram and collects what they answer. It waits for [`GroupCall::wait`], 5 s by
+//! default, as nobody knows how many there are; [`expect`](GroupCall::expect) ends it before, [`at_least`](GroupCall::at_least)
+//! makes fewer an error, and [`stream`](GroupCall::stream) gives each reply as it comes. What one member answered is in its
+//! [`Reply`]: a bad one is one `Err` among the others. [`GroupError`] is of the call as a whole, such as that nobody answered.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use msgrpc::{Reply, Server};
+//!
+//! let address = "multicast://239.77.0.2:18991?interface=127.0.0.1";
+//! for _ in 0..3 {
+//!     let server = Server::new(AdderService::new(Calc)).listen(address).bind().await?;
+//!     tokio::spawn(server.run());
+//! }
+//!
+//! let everyone = AdderGroup::join(address).await?;
+//! for Reply { from, elapsed, result } in everyone.add(2, 3).expect(3).await? {
+//!     println!("{from} after {elapsed:?}: {}", result?);
+//! }
+//! // A client over a group takes the first answer.
+//! let anyone = AdderClient::new(msgrpc::Group::join(address).await?);
+//! assert_eq!(anyone.add(2, 3).await?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! Each server answers from a port of its own, so that [`Reply::from`] tells servers apart. Unknown methods are not
+//! answered, since others of the group may have them. A notification runs once on every server that gets it. Datagrams may
+//! be lost, doubled or forged: a request may be executed once, twice or never on each server, and nothing proves who
+//! answered. The address takes `interface=`, by name or by address, which needs no route (`127.0.0.1` stays within the
+//! machine); `ttl=`; and `loop=`.
+//!
 //! # Limits
 //!
 //! All that a peer could make large, deep, many or slow is bounded by a field of [`Limits`], with defaults for a server
@@ -343,6 +455,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `blocking` | `msgrpc::blocking::Client`, for programs without async: `calc.add(2, 3).wait()?` |
+//! | `listenfd` | `Server::inherit`: sockets that systemd hands over |
 //! | `testing` | `msgrpc::testing`: a `MockCaller` that answers by script, and `pair`, a client and server in memory |
 //!
 //! # Coming from tarpc
@@ -421,6 +534,7 @@
 
 mod accept;
 mod arguments;
+mod balance;
 mod call;
 mod caller;
 mod client;
@@ -429,22 +543,31 @@ mod context;
 mod datagram;
 mod descriptor;
 mod error;
+mod falsy;
+mod group;
 mod in_process;
+#[cfg(feature = "listenfd")]
+mod inherit;
+mod method_timeouts;
+mod pool;
 mod router;
 mod running;
 mod server;
 mod service;
+mod shutdown;
 mod stub;
 mod travel;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+pub mod signal;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 #[doc(hidden)]
 pub mod __private;
 
+pub use msgrpc_core::datagram::DatagramError;
 pub use msgrpc_core::scan::ScanError;
 pub use msgrpc_core::value::{DecodeError, EncodeError, Style, Value, from_value, to_value};
 pub use msgrpc_core::{
@@ -452,18 +575,33 @@ pub use msgrpc_core::{
 };
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
-pub use msgrpc_transport::{Address, Peer};
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub use msgrpc_transport::tls;
+pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
+pub use balance::{
+    Balance, BalanceBuilder, BalanceExchange, BalancePosting, BuildBalanceError, Discover,
+    DiscoverError, Dns, Endpoint, ServerStatus,
+};
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
-pub use client::{Client, ClientBuilder, ConnectError, Exchange, Posting};
+pub use client::{
+    Client, ClientBuilder, ConnectError, ConnectionState, ConnectionStates, Exchange, Posting,
+    Reconnect,
+};
 pub use context::Context;
 pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats, Retransmit};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
-    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NotConnected, TimedOut,
-    TooLarge, Unreachable,
+    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,
+    TimedOut, TooLarge, Unreachable,
+};
+pub use group::{
+    FirstReply, Group, GroupBuilder, GroupCall, GroupCounts, GroupError, GroupPosting, NoReplies,
+    Replies, Reply, SubnetError, TooFew,
 };
 pub use in_process::{InProcess, in_process};
-pub use server::{BoundServer, ServeError, Server, Stopped};
+pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};
+pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
+pub use shutdown::{ServerHandle, Stopped};

@@ -181,7 +181,9 @@ fn within_a_runtime_it_refuses_and_calls_can_be_awaited() {
 #[test]
 fn a_server_that_is_gone_fails_calls_at_once() {
     let bed = Bed::new();
-    let journal = JournalClient::new(bed.client());
+    let builder = msgrpc::Client::builder(&bed.address.to_string());
+    let builder = builder.reconnect(msgrpc::Reconnect::never());
+    let journal = JournalClient::new(Client::connect_with(builder).unwrap());
     assert_eq!(journal.add(1, 1).wait().unwrap(), 2);
     let Bed { runtime, .. } = bed;
     drop(runtime);

@@ -6,7 +6,9 @@ mod support;
 use std::fmt;
 use std::time::Duration;
 
-use msgrpc::{CallError, Client, CloseReason, FaultCode, FaultFormat, NoError, Server, Value};
+use msgrpc::{
+    CallError, Client, CloseReason, FaultCode, FaultFormat, NoError, Reconnect, Server, Value,
+};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use support::{
     Bench, DivideByZero, LabClient, LabService, Running, Script, client_limits, error, lab, value,
@@ -300,13 +302,14 @@ async fn connecting_where_nobody_is_names_the_place_and_the_way_out() {
         (
             format!("tcp://127.0.0.1:{port}"),
             format!(
-                "could not connect to tcp://127.0.0.1:{port}: 127.0.0.1:{port}: connection \
-                 refused. Is the server running?"
+                "no connection after 5 tries: could not connect to tcp://127.0.0.1:{port}: \
+                 127.0.0.1:{port}: connection refused. Is the server running?"
             ),
         ),
         (
             "memory://nobody".to_owned(),
-            "could not connect to memory://nobody: nobody listens there. Is the server running?"
+            "no connection after 5 tries: could not connect to memory://nobody: nobody listens \
+             there. Is the server running?"
                 .to_owned(),
         ),
     ];
@@ -373,7 +376,8 @@ async fn a_port_that_speaks_something_else_is_recognised() {
     ];
     for (answer, expected) in table {
         let mut script = Script::listen_at("tcp://127.0.0.1:0").await;
-        let client = Client::connect(&script.address).await.unwrap();
+        let builder = Client::builder(&script.address).reconnect(Reconnect::never());
+        let client = builder.connect().await.unwrap();
         let peer = script.address.strip_prefix("tcp://").unwrap().to_owned();
         let play = async {
             let mut wire = script.accept().await;

@@ -1,5 +1,4 @@
 //! How servers and clients end: what is answered, what is refused, what is dropped.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -19,7 +18,7 @@ async fn labs() -> (Running, Bench, LabClient) {
     let bench = Bench::default();
     let server = Server::new(LabService::new(bench.clone())).shutdown_grace(GRACE);
     let server = Running::start(server).await;
-    let client = LabClient::connect(&server.address).await.unwrap();
+    let client = LabClient::new(server.client().await);
     (server, bench, client)
 }
 

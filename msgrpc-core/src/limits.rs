@@ -29,8 +29,8 @@ pub struct Limits {
 
     /// Deepest nesting accepted, the message's own array counted. Beyond it the connection ends.
     ///
-    /// Default: 128, which a decoder that recurses survives on the 2 MiB stack that threads have by
-    /// default, in a debug build too.
+    /// Default: 128, which a decoder that recurses survives on a stack of 512 KiB, in a debug build too;
+    /// threads have 2 MiB by default.
     pub depth: usize,
 
     /// Most elements in one message, map entries counting twice. Beyond it the connection ends.
@@ -56,6 +56,13 @@ pub struct Limits {
     /// Default: 1 024. With 1, peers that break on a second request in one segment are served.
     pub max_in_flight: usize,
 
+    /// Calls and notifications of ours that may wait for a connection at once, while there is none.
+    /// Beyond it they fail at once, unsent.
+    ///
+    /// Default: 16 384, sixteen times as many as are in flight: a burst outlasts a restart of the
+    /// server, while a program that never stops calling is told so before its memory is full.
+    pub max_waiting: usize,
+
     /// Answers, in bytes, that the peer may leave untaken before no more of its requests are
     /// started; at twice as many the connection ends. Our own calls wait once as many bytes are
     /// queued, answers or not. One message may pass the mark.
@@ -77,8 +84,20 @@ pub struct Limits {
 
     /// How long a message may take from its first byte to its last. Beyond it the connection ends.
     ///
-    /// Default: 30 s. Silence between messages is not limited.
+    /// Default: 30 s. Silence between messages is limited by [`idle_timeout`](Self::idle_timeout).
     pub partial_message_timeout: Duration,
+
+    /// How long a connection may be idle: no byte comes from the peer, and nothing is at work or awaited
+    /// on either side. Then it is closed in order. What we send does not count: a peer that only
+    /// listens is idle.
+    ///
+    /// A call that is sent just when the peer closes fails as closed, and may or may not have been
+    /// executed; so the side that calls should have the shorter timeout.
+    ///
+    /// Default: `None`. Silence is no sign of trouble: a client may wait for a notification for days, and
+    /// one that has died is noticed by the keep-alive of TCP. Servers that strangers reach may want one,
+    /// since idle connections count among [`connections`](Self::connections).
+    pub idle_timeout: Option<Duration>,
 
     /// How long queued bytes may wait without the peer taking any. Beyond it the connection ends.
     ///
@@ -101,7 +120,8 @@ pub struct Limits {
     /// Default: 512, which is the size of tokio's blocking pool.
     pub blocking: usize,
 
-    /// Connections that a server holds at once. Beyond it new ones wait in the system's backlog.
+    /// Connections that a server serves at once. Beyond it new ones wait: one at each listener, the others in the
+    /// system's backlog.
     ///
     /// Default: 10 000.
     pub connections: usize,
@@ -120,10 +140,12 @@ impl Limits {
             method_bytes: 256,
             requests_at_work: 1024,
             max_in_flight: 1024,
+            max_waiting: 16 << 10,
             output_bytes: MIB,
             backlog_bytes: 64 << 10,
             protocol_errors: 16,
             partial_message_timeout: Duration::from_secs(30),
+            idle_timeout: None,
             write_stall_timeout: Duration::from_secs(30),
             half_close_grace: Duration::from_secs(30),
             forgotten_call_grace: Duration::from_secs(30),

@@ -268,6 +268,19 @@ impl DatagramSocket {
         }
     }
 
+    /// Waits until there is room for a datagram. A new socket knows of none until it was waited for.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime is shutting down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
     /// Where it is bound, with the real port filled in.
     pub fn address(&self) -> &Address {
         &self.address

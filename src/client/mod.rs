@@ -1,9 +1,15 @@
-//! `Client`: one connection to a server, any number of calls at once.
+//! `Client`: one connection to a server at a time, any number of calls at once.
 //!
 //! Made by [`Client::connect`] or [`Client::builder`]; used through generated clients, or untyped.
 
+mod budget;
 mod builder;
 mod exchange;
+mod keeper;
+mod link;
+mod opener;
+mod reconnect;
+mod state;
 mod stream;
 
 use std::borrow::Cow;
@@ -12,11 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::value::{self, EncodeError, Style};
-use msgrpc_core::{FaultFormat, Limits, Payload};
-use msgrpc_transport::Stream;
+use msgrpc_core::{FaultFormat, Limits, Payload, PayloadBuffer};
+use msgrpc_transport::{Connect, Stream};
 use serde::Serialize;
 use serde::ser::Error as _;
-use smallvec::SmallVec;
 
 use crate::call::{Call, Notify};
 use crate::caller::{Caller, Outgoing};
@@ -28,15 +33,34 @@ use crate::router::Router;
 pub use builder::{ClientBuilder, ConnectError};
 pub use exchange::{Exchange, Posting};
 use exchange::{ExchangeKind, PostingKind};
-use stream::{StreamExchange, StreamLink, StreamPosting};
+use link::{Plan, StreamLink};
+pub(crate) use opener::{Alike, Opener};
+pub use reconnect::Reconnect;
+pub use state::{ConnectionState, ConnectionStates};
+use stream::{StreamExchange, StreamPosting};
 
 /// How long a call waits for its answer unless told otherwise.
 ///
 /// 30 s: long enough for a slow method, short enough that a lost answer is noticed.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection to a server. Clones share it; it closes when the last one is dropped and no call of
-/// theirs is under way, after what was queued is written.
+/// A client of one server, over one connection at a time. Clones share it; it closes when the last one is
+/// dropped and no call of theirs is under way, after what was queued is written.
+///
+/// # When the connection ends
+///
+/// Another one takes its place, as [`Reconnect`] says: by default after a pause of 50 ms at most, then again
+/// and again, with growing pauses, for ever. Meanwhile:
+///
+/// - Calls and notifications that have not left wait for the next connection and are sent on it, first come,
+///   first served: a call as long as its timeout, a notification as long as the client's, and then they fail
+///   with [`CallError::NotConnected`], which tells what became of the tries.
+///   [`wait_for_connection(false)`](ClientBuilder::wait_for_connection) makes them fail at once.
+/// - Calls of which a byte may have left fail at once with [`CallError::Closed`]: they may have been executed.
+///   Those that are [marked idempotent](Call::idempotent) are sent again as well, within
+///   [a budget](ClientBuilder::retry_budget).
+///
+/// A notification is ready when it is queued; one that was queued when the connection ended is lost.
 #[derive(Clone)]
 pub struct Client {
     link: Link,
@@ -53,7 +77,8 @@ enum Link {
 }
 
 impl Client {
-    /// Connects to `address`, such as `tcp://127.0.0.1:8000`, within 5 s and with the default limits.
+    /// Connects to `address`, such as `tcp://127.0.0.1:8000`, with the default settings: five tries, of 5 s
+    /// each at most.
     ///
     /// # Errors
     ///
@@ -71,13 +96,21 @@ impl Client {
         ClientBuilder::new(address.parse())
     }
 
-    /// A client over a stream that is connected already, with the default limits.
+    /// Sets limits, timeouts and services before connecting by `connector`: over a transport of one's own.
+    pub fn builder_with(connector: impl Connect) -> ClientBuilder {
+        ClientBuilder::with(Arc::new(connector))
+    }
+
+    /// A client over a stream that is connected already, with the default limits. When the stream ends, the
+    /// client is closed.
     ///
     /// Must be called within a tokio runtime.
     pub fn over(stream: Stream) -> Self {
         let manners =
             Manners { limits: Arc::new(Limits::client()), faults: FaultFormat::default() };
-        Self::start(stream, &manners, Arc::new(Router::default()), Some(CALL_TIMEOUT))
+        let plan = Plan::of_one(&stream, manners, Arc::new(Router::default()));
+        let link = StreamLink::start(plan, Some(stream));
+        Self { link: Link::Stream(link), timeout: Some(CALL_TIMEOUT) }
     }
 
     /// Calls `method` with `params`, which must encode as an array: a tuple, a slice, a `Vec`, or `()`
@@ -94,10 +127,10 @@ impl Client {
         Notify::prepared(self, Cow::Owned(method.to_owned()), encode_params(&params))
     }
 
-    /// Closes the connection after what is queued is written, and waits until it is closed and its own
-    /// tasks have ended.
+    /// Closes the client, for its clones too: what is queued is written, the connection is closed, and no
+    /// other is opened. Waits until that is done and its own tasks have ended.
     ///
-    /// Calls that wait for an answer fail with [`CallError::Closed`].
+    /// Calls that wait, for an answer or for a connection, fail with [`CallError::Closed`].
     ///
     /// # Cancel safety
     ///
@@ -109,7 +142,9 @@ impl Client {
         }
     }
 
-    /// Whether the connection has ended, and why.
+    /// Why there will be no connection any more: the client was closed, has no tries left, or may not
+    /// reconnect and its one connection has ended. `None` as long as calls may succeed, now or later;
+    /// [`state`](Self::state) tells which.
     pub fn closed(&self) -> Option<Arc<CloseReason>> {
         match &self.link {
             Link::Stream(link) => link.closed(),
@@ -125,27 +160,34 @@ impl Client {
         }
     }
 
+    /// Whether there is a connection now, or what is done to have one. A client over datagrams counts as connected
+    /// until it is closed, whoever may be there.
+    pub fn state(&self) -> ConnectionState {
+        match &self.link {
+            Link::Stream(link) => link.state(),
+            Link::Datagram(link) => link.state(),
+        }
+    }
+
+    /// Follows [`state`](Self::state) as it changes.
+    pub fn watch(&self) -> ConnectionStates {
+        match &self.link {
+            Link::Stream(link) => link.watch(),
+            Link::Datagram(link) => ConnectionStates::of_datagrams(link),
+        }
+    }
+
     /// A client over a connection that somebody else owns.
     pub(crate) fn borrowed(connection: &Arc<Connection>) -> Self {
         let link = Arc::new(StreamLink::borrowed(connection));
         Self { link: Link::Stream(link), timeout: Some(CALL_TIMEOUT) }
     }
 
-    fn start(
-        stream: Stream,
-        manners: &Manners,
-        router: Arc<Router>,
-        timeout: Option<Duration>,
-    ) -> Self {
-        let link = Arc::new(StreamLink::start(stream, manners, router));
-        Self { link: Link::Stream(link), timeout }
-    }
-
     /// The peer in error texts.
-    fn peer_name(&self) -> &Arc<str> {
+    fn peer_name(&self) -> Arc<str> {
         match &self.link {
             Link::Stream(link) => link.peer_name(),
-            Link::Datagram(link) => link.peer_name(),
+            Link::Datagram(link) => Arc::clone(link.peer_name()),
         }
     }
 }
@@ -153,7 +195,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("peer", self.peer_name())
+            .field("peer", &self.peer_name())
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
@@ -161,10 +203,10 @@ impl fmt::Debug for Client {
 
 /// Encodes the arguments of an untyped call: an array, or nothing (W3).
 pub(crate) fn encode_params(params: &impl Serialize) -> Result<Payload, EncodeError> {
-    let mut bytes = SmallVec::new();
+    let mut bytes = PayloadBuffer::default();
     value::encode(params, Style::Named, &mut bytes)?;
     match bytes.first() {
-        Some(0x90..=0x9f | 0xdc | 0xdd) => Ok(Payload::from_buffer(bytes)),
+        Some(0x90..=0x9f | 0xdc | 0xdd) => Ok(bytes.finish()),
         Some(0xc0) => Ok(Payload::copy(&[0x90])),
         // A tuple or list of nothing but `u8` encodes as bytes; as params it is a list of integers.
         Some(0xc4..=0xc6) => {
@@ -192,8 +234,11 @@ impl Caller for Client {
     }
 
     fn notify(self, notification: Outgoing) -> Posting {
+        let timeout = notification.timeout.or(self.timeout);
         Posting(match self.link {
-            Link::Stream(link) => PostingKind::Stream(StreamPosting::new(link, notification)),
+            Link::Stream(link) => {
+                PostingKind::Stream(StreamPosting::new(link, notification, timeout))
+            }
             Link::Datagram(link) => PostingKind::Datagram(DatagramPosting::new(link, notification)),
         })
     }

@@ -5,14 +5,18 @@
 //! otherwise the driver writes what many callers have queued.
 
 mod alarm;
+mod awaiting;
 mod dispatch;
 mod driver;
+mod idle;
 mod reader;
+mod silence;
+mod stopwatch;
 mod writer;
 
 use std::io::IoSlice;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
@@ -25,8 +29,9 @@ use tokio_util::task::TaskTracker;
 use crate::caller::Outgoing;
 use crate::error::CloseReason;
 use crate::service::Outcome;
+use crate::shutdown::{Tally, add};
 
-pub(crate) use alarm::{Alarm, now};
+pub(crate) use alarm::{Alarm, now, require_clock};
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
@@ -34,35 +39,64 @@ pub(crate) use driver::Driver;
 #[derive(Debug)]
 pub(crate) struct Connection {
     state: Mutex<State>,
-    /// Writes without the driver, where the transport allows it.
-    direct: Option<DirectWriter>,
+    /// What is known of the stream once there is one.
+    wire: OnceLock<Wire>,
+    /// The peer in error texts until there is a stream.
+    name: Arc<str>,
+    /// Calls that may time out in a row in silence before the connection ends; 0: any number.
+    silent_timeouts: u32,
     /// Requests and notifications of the peer that were started or kept and are not done.
     at_work: AtomicUsize,
     limits: Arc<Limits>,
     faults: FaultFormat,
-    peer: Peer,
-    /// The peer in error texts.
-    peer_name: Arc<str>,
-    local: Address,
     /// Cancelled when nothing can be answered any more.
     gone: CancellationToken,
     /// Every task of the connection is in it.
     tasks: TaskTracker,
+    /// What became of it all while it was closed by our will.
+    tally: Arc<Tally>,
+}
+
+/// The stream as others than its driver see it.
+#[derive(Debug)]
+struct Wire {
+    /// Writes without the driver, where the transport allows it.
+    direct: Option<DirectWriter>,
+    peer: Peer,
+    /// The peer in error texts.
+    peer_name: Arc<str>,
+    local: Address,
+}
+
+impl Wire {
+    fn new(stream: &Stream) -> Self {
+        Self {
+            direct: stream.direct(),
+            peer: stream.peer().clone(),
+            peer_name: stream.peer().to_string().into(),
+            local: stream.local().clone(),
+        }
+    }
 }
 
 /// What stands under the lock.
 #[derive(Debug)]
 struct State {
     outbound: Outbound<Parked>,
-    /// Wakes the driver's task.
+    /// Wakes the driver's task; before there is a stream, the task that awaits one.
     driver: Option<Waker>,
+    /// Wakes whoever replaces the connection when it takes no more calls.
+    successor: Option<Waker>,
+    /// A call was answered.
+    answered: bool,
     /// The driver was woken and has not run since: no need to wake it again.
     scheduled: bool,
     /// Somebody holds bytes taken from the queue and not yet written.
     writing: bool,
     /// The driver has woken several callers and will write what they queue.
     gathering: bool,
-    /// The driver has stopped reading until there is room, or until we wait for an answer.
+    /// The driver holds requests back until there is room, or has stopped reading until there is or until
+    /// we wait for an answer.
     paused: bool,
     /// When the driver looks at the calls' deadlines next.
     alarm: Option<Instant>,
@@ -83,6 +117,21 @@ pub(crate) enum Closing {
     Abort,
 }
 
+/// Why a call or notification cannot be queued.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    /// The connection takes no more calls.
+    Closed(Arc<CloseReason>),
+    /// There is no stream yet, and as many wait for it as may.
+    Crowded,
+}
+
+impl From<Arc<CloseReason>> for Refusal {
+    fn from(reason: Arc<CloseReason>) -> Self {
+        Self::Closed(reason)
+    }
+}
+
 /// Where a waiting caller parks.
 #[derive(Debug, Default)]
 pub(crate) struct Parked {
@@ -95,9 +144,9 @@ pub(crate) struct Parked {
 pub(crate) enum Settled {
     /// Its encoded result or error.
     Answered(Result<Payload, Payload>),
-    /// Its deadline is over; whether a byte of it may have reached the peer.
-    TimedOut { sent: bool },
-    /// The connection is gone.
+    /// Its deadline is over; it is sent, or still will be.
+    TimedOut,
+    /// The connection is gone; whether a byte of the call may reach the peer.
     Closed { sent: bool },
 }
 
@@ -108,6 +157,17 @@ impl Parked {
     }
 }
 
+/// How something that was at work has ended.
+#[derive(Debug)]
+enum Done {
+    /// A request, with its outcome.
+    Answered(MsgId, Outcome),
+    /// A notification that ran to its end.
+    Ran,
+    /// It was dropped, as nothing can be answered any more.
+    Dropped,
+}
+
 /// How a connection behaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
@@ -116,12 +176,23 @@ pub(crate) struct Manners {
 }
 
 impl Connection {
+    /// A connection over `stream`, which its driver is to be made for.
     pub(crate) fn new(stream: &Stream, manners: &Manners, tasks: TaskTracker) -> Self {
+        let wire = Wire::new(stream);
+        let connection = Self::unwired(Arc::clone(&wire.peer_name), manners, tasks);
+        // It is not set yet.
+        let _ = connection.wire.set(wire);
+        connection
+    }
+
+    fn unwired(name: Arc<str>, manners: &Manners, tasks: TaskTracker) -> Self {
         let Manners { limits, faults } = manners;
         Self {
             state: Mutex::new(State {
                 outbound: Outbound::new(limits),
                 driver: None,
+                successor: None,
+                answered: false,
                 scheduled: false,
                 writing: false,
                 gathering: false,
@@ -130,16 +201,22 @@ impl Connection {
                 closing: Closing::No,
                 closed: None,
             }),
-            direct: stream.direct(),
+            wire: OnceLock::new(),
+            name,
+            silent_timeouts: 0,
             at_work: AtomicUsize::new(0),
             limits: Arc::clone(limits),
             faults: *faults,
-            peer: stream.peer().clone(),
-            peer_name: stream.peer().to_string().into(),
-            local: stream.local().clone(),
             gone: CancellationToken::new(),
             tasks,
+            tally: Arc::default(),
         }
+    }
+
+    /// Counts its end there.
+    pub(crate) fn counted(mut self, tally: &Arc<Tally>) -> Self {
+        self.tally = Arc::clone(tally);
+        self
     }
 
     // For callers.
@@ -151,8 +228,11 @@ impl Connection {
         ticket: &mut Option<Ticket>,
         deadline: Option<Deadline>,
         waker: &Waker,
-    ) -> Poll<Result<MsgId, Arc<CloseReason>>> {
+    ) -> Poll<Result<MsgId, Refusal>> {
         let mut state = self.lock();
+        if state.is_crowded(&self.limits, *ticket) {
+            return Poll::Ready(Err(Refusal::Crowded));
+        }
         let size = call.params.len();
         let turn = state.poll_turn(ticket, waker, |out| out.admit(size, waker, deadline));
         if turn?.is_pending() {
@@ -171,17 +251,27 @@ impl Connection {
         Poll::Ready(Ok(msgid))
     }
 
-    /// Queues a notification, or waits for its turn.
+    /// Queues a notification, or waits for its turn until the `deadline`, which is asked for then.
     pub(crate) fn poll_notify(
         &self,
         notification: &Outgoing,
         ticket: &mut Option<Ticket>,
+        deadline: impl FnOnce() -> Option<Deadline>,
         waker: &Waker,
-    ) -> Poll<Result<(), Arc<CloseReason>>> {
+    ) -> Poll<Result<(), Refusal>> {
         let mut state = self.lock();
+        if state.is_crowded(&self.limits, *ticket) {
+            return Poll::Ready(Err(Refusal::Crowded));
+        }
         let size = notification.params.len();
-        let turn = state.poll_turn(ticket, waker, |out| out.admit_notification(size, waker));
-        std::task::ready!(turn?);
+        let admit = |out: &mut Outbound<_>| out.admit_notification(size, waker, deadline);
+        let turn = state.poll_turn(ticket, waker, admit);
+        if turn?.is_pending() {
+            if state.is_late() {
+                wake_driver(state);
+            }
+            return Poll::Pending;
+        }
         state.outbound.notify(&notification.method, &notification.params);
         if let Some(ticket) = ticket.take() {
             state.outbound.leave(ticket);
@@ -225,14 +315,33 @@ impl Connection {
     // For handlers.
 
     /// Something that was at work is done; queues its answer if there is one to send.
-    fn finish(&self, answer: Option<(MsgId, Outcome)>) {
-        let answer = answer.map(|(msgid, outcome)| (msgid, self.encode(outcome)));
+    fn finish(&self, done: Done) {
+        let ended = !matches!(done, Done::Dropped);
+        let answer = match done {
+            Done::Answered(msgid, outcome) => Some((msgid, self.encode(outcome))),
+            Done::Ran | Done::Dropped => None,
+        };
         let mut state = self.lock();
         self.at_work.fetch_sub(1, Ordering::Relaxed);
+        match state.closing {
+            // Counted as aborted, so it must not be answered after all.
+            Closing::Abort => return add(&self.tally.aborted, 1),
+            Closing::Drain if ended => add(&self.tally.answered, 1),
+            _ => {}
+        }
         if let Some((msgid, outcome)) = &answer {
             state.outbound.reply(*msgid, outcome.as_ref());
         }
         wake_driver(state);
+    }
+
+    /// Notifications that were kept are dropped, as nothing runs any more.
+    fn discard(&self, count: usize) {
+        let state = self.lock();
+        self.at_work.fetch_sub(count, Ordering::Relaxed);
+        if state.closing == Closing::Abort {
+            add(&self.tally.aborted, count);
+        }
     }
 
     /// An outcome as it goes out.
@@ -276,20 +385,25 @@ impl Connection {
         &self.tasks
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
 
     pub(crate) fn peer(&self) -> &Peer {
-        &self.peer
+        &self.wire().peer
     }
 
+    /// The peer in error texts; before there is a stream, where it is to lead.
     pub(crate) fn peer_name(&self) -> &Arc<str> {
-        &self.peer_name
+        self.wire.get().map_or(&self.name, |wire| &wire.peer_name)
     }
 
     pub(crate) fn local(&self) -> &Address {
-        &self.local
+        &self.wire().local
+    }
+
+    fn wire(&self) -> &Wire {
+        self.wire.get().expect("whoever asks was called over a stream")
     }
 
     /// Requests and notifications at work or kept.
@@ -306,13 +420,21 @@ impl Connection {
 
     /// Sends what was queued: `alone`, at once and by this task; otherwise by the driver.
     fn send(&self, mut state: MutexGuard<'_, State>, alone: bool) {
-        let direct = self.direct.as_ref().filter(|_| alone && !state.writing && !state.gathering);
-        let Some(direct) = direct else { return wake_driver(state) };
+        let may_write = alone && !state.writing && !state.gathering;
+        let wire = self.wire.get().filter(|_| may_write);
+        let Some(direct) = wire.and_then(|wire| wire.direct.as_ref()) else {
+            return wake_driver(state);
+        };
         let mut chunk = Chunk::default();
         state.outbound.poll_output(&mut chunk);
         state.writing = true;
         drop(state);
         let written = write_some(direct, &chunk);
+        self.has_written(chunk, written);
+    }
+
+    /// A caller has written so many bytes of the chunk it took.
+    fn has_written(&self, mut chunk: Chunk, written: usize) {
         chunk.advance(written);
         let mut state = self.lock();
         state.writing = false;
@@ -341,18 +463,24 @@ impl State {
         timeout.is_some_and(|timeout| self.alarm.is_none_or(|alarm| timeout < alarm))
     }
 
+    /// Whether no more may wait for a stream.
+    fn is_crowded(&self, limits: &Limits, ticket: Option<Ticket>) -> bool {
+        let crowded = self.outbound.is_held() && self.outbound.waiting() >= limits.max_waiting;
+        crowded && ticket.is_none() && self.closed.is_none()
+    }
+
     /// Whether one more message of the caller's may be queued.
     fn poll_turn(
         &mut self,
         ticket: &mut Option<Ticket>,
         waker: &Waker,
         admit: impl FnOnce(&mut Outbound<Parked>) -> Admission,
-    ) -> Poll<Result<(), Arc<CloseReason>>> {
+    ) -> Poll<Result<(), Refusal>> {
         if let Some(reason) = &self.closed {
-            return Poll::Ready(Err(Arc::clone(reason)));
+            return Poll::Ready(Err(Arc::clone(reason).into()));
         }
         if self.closing >= Closing::Flush {
-            return Poll::Ready(Err(Arc::new(CloseReason::Local)));
+            return Poll::Ready(Err(Arc::new(CloseReason::Local).into()));
         }
         let turn = match ticket {
             Some(ticket) => self.outbound.poll_turn(*ticket, waker),
@@ -398,3 +526,6 @@ fn write_some(direct: &DirectWriter, chunk: &Chunk) -> usize {
     let count = chunk.slices(&mut slices);
     direct.try_write(&slices[..count]).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use msgrpc_core::{Limits, MsgId, datagram};
-use msgrpc_transport::{Address, ConnectError, DatagramSocket, DialOptions};
+use msgrpc_transport::{Address, ConnectError, DatagramSocket, DialOptions, Peer};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::pending::{Pending, Request, Settled, Turn};
 use super::{CallOptions, DatagramCounters, Retransmit, reader};
 use crate::caller::Outgoing;
+use crate::client::ConnectionState;
 use crate::connection::now;
 use crate::error::{CallError, CloseReason, Closed, NotConnected, TooLarge};
 
@@ -95,6 +96,25 @@ impl DatagramLink {
 
     pub(crate) fn closed(&self) -> Option<Arc<CloseReason>> {
         self.association.lock().closed.clone()
+    }
+
+    pub(crate) fn peer(&self) -> Peer {
+        match self.association.socket.peer() {
+            Some(peer) => peer.into(),
+            None => Peer::named(&*self.association.peer_name),
+        }
+    }
+
+    pub(crate) fn state(&self) -> ConnectionState {
+        match self.closed() {
+            Some(reason) => ConnectionState::Closed { reason },
+            None => ConnectionState::Connected { peer: self.peer() },
+        }
+    }
+
+    /// Cancelled when it closes.
+    pub(crate) fn closing(&self) -> &CancellationToken {
+        &self.association.closing
     }
 
     /// Closes after what is queued is sent, and waits for that.

@@ -29,6 +29,7 @@ use crate::context::Context;
 use crate::router::Router;
 use crate::running::{Running, Started};
 use crate::service::{Outcome, Request};
+use crate::shutdown::{ServerHandle, add};
 
 /// A socket that was bound, and how its server answers.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ pub(crate) struct DatagramServer {
     memory: Option<Memory>,
     counters: DatagramCounters,
     tasks: TaskTracker,
+    server: ServerHandle,
     /// Cancelled when nothing more is read.
     stopping: CancellationToken,
     /// Cancelled when nothing more is answered.
@@ -104,6 +106,7 @@ impl DatagramServer {
             memory: options.dedup.then(Memory::default),
             counters,
             tasks: acceptor.tasks.clone(),
+            server: acceptor.server.clone(),
             stopping: CancellationToken::new(),
             gone: CancellationToken::new(),
         })
@@ -211,7 +214,11 @@ impl DatagramServer {
             let outcome = Fault::unknown_method(invocation.method).into();
             return self.finish(question, outcome, place);
         }
-        let context = Context::asked(Asked::new(self, received), Arc::clone(&self.blocking));
+        let context = Context::asked(
+            Asked::new(self, received),
+            Arc::clone(&self.blocking),
+            self.server.clone(),
+        );
         let request = Request::new(invocation.keep(), context);
         match Running::start(|| self.router.call(request)) {
             Started::Ready(outcome) => self.finish(question, outcome, place),
@@ -270,6 +277,9 @@ impl DatagramServer {
                 memory.forget(key);
             }
             return self.counters.unanswered();
+        }
+        if self.stopping.is_cancelled() {
+            add(&self.server.tally().answered, 1);
         }
         let answer = Answer::new(msgid, outcome, self.manners.faults, self.longest);
         if let Some((memory, key)) = memory {

@@ -9,9 +9,10 @@ use msgrpc_transport::Address;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::client::Client;
-use crate::server::{ServeError, Server, Stopped};
+use crate::client::{Client, Reconnect};
+use crate::server::{ServeError, Server};
 use crate::service::Service;
+use crate::shutdown::Stopped;
 
 /// Serves `service` at an address in memory of its own, and connects a client to it.
 ///
@@ -74,7 +75,7 @@ impl TestServer {
         &self.address
     }
 
-    /// Connects another client.
+    /// Connects another client. It does not reconnect: when this server has ended, its calls fail at once.
     ///
     /// # Panics
     ///
@@ -84,7 +85,8 @@ impl TestServer {
     ///
     /// Dropping the future closes what was opened.
     pub async fn client(&self) -> Client {
-        Client::connect(&self.address.to_string()).await.expect("the server listens")
+        let builder = Client::builder(&self.address.to_string()).reconnect(Reconnect::never());
+        builder.connect().await.expect("the server listens")
     }
 
     /// Shuts the server down as [`BoundServer::run_until`](crate::BoundServer::run_until) says, and waits for its end.

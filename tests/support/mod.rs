@@ -10,7 +10,10 @@
     reason = "each test uses a part of what stands here, and fails by panicking"
 )]
 
+mod gate;
 mod lab;
+pub(crate) mod log;
+mod operator;
 mod wire;
 
 use std::future::Future;
@@ -19,11 +22,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use msgrpc::{Address, Client, ClientBuilder, Limits, Server, Stopped};
+use msgrpc::{Address, BoundServer, Client, ClientBuilder, Limits, Reconnect, Server, Stopped};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub(crate) use lab::{Bench, DivideByZero, LabClient, LabService};
+pub(crate) use gate::Gate;
+pub(crate) use lab::{Bench, DivideByZero, LabClient, LabGroup, LabService};
+pub(crate) use operator::{Operator, Verdict};
 pub(crate) use wire::{Script, Wire, bytes, error, notification, request, response, value};
 
 /// An address within this process that nobody else has.
@@ -47,21 +52,36 @@ impl Running {
 
     /// Runs `server` at `address`.
     pub(crate) async fn start_at(server: Server, address: &str) -> Self {
-        let server = server.listen(address).bind().await.unwrap();
+        Self::run(server.listen(address).bind().await.unwrap())
+    }
+
+    /// Runs what `server` makes at `address`, as soon as one that was aborted has left it.
+    pub(crate) async fn restart_at(server: impl Fn() -> Server, address: &str) -> Self {
+        let begun = Instant::now();
+        loop {
+            match server().listen(address).bind().await {
+                Ok(server) => return Self::run(server),
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(20), "{error}"),
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn run(server: BoundServer) -> Self {
         let address = server.addresses()[0].to_string();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move { server.run_until(stopped).await.unwrap() });
         Self { address, stop, task }
     }
 
-    /// A client with the default settings.
+    /// A client that does not reconnect, otherwise with the default settings.
     pub(crate) async fn client(&self) -> Client {
         self.builder().connect().await.unwrap()
     }
 
-    /// A client whose settings are still to be made.
+    /// A client that does not reconnect, whose other settings are still to be made.
     pub(crate) fn builder(&self) -> ClientBuilder {
-        Client::builder(&self.address)
+        Client::builder(&self.address).reconnect(Reconnect::never())
     }
 
     /// A peer that writes raw bytes.

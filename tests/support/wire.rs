@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 
 use bytes::{Buf, BytesMut};
 use msgrpc::transport::{DialOptions, ListenOptions, Listener, Stream, dial};
-use msgrpc::{Client, ClientBuilder, Style, Value};
+use msgrpc::{Client, ClientBuilder, Reconnect, Style, Value};
 use msgrpc_core::scan::{Scan, ScanLimits, Scanner};
 use serde::Serialize;
 
@@ -27,6 +27,11 @@ impl Wire {
         Self { stream, buffer: BytesMut::new() }
     }
 
+    /// The stream, of which nothing is kept.
+    pub(crate) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     /// Writes all of `bytes`.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.unwrap();
@@ -39,7 +44,7 @@ impl Wire {
             let taken = poll_fn(|cx| self.stream.poll_write(cx, &[IoSlice::new(left)])).await?;
             left = &left[taken..];
         }
-        Ok(())
+        poll_fn(|cx| self.stream.poll_flush(cx)).await
     }
 
     /// The next message, which must come.
@@ -53,6 +58,7 @@ impl Wire {
             if let Some(message) = self.buffered() {
                 return Some(message);
             }
+            self.buffer.reserve(64 << 10);
             let read = poll_fn(|cx| self.stream.poll_read(cx, &mut self.buffer)).await;
             if !matches!(read, Ok(1..)) {
                 assert!(self.buffer.is_empty(), "the stream ended within a message");
@@ -79,6 +85,18 @@ impl Wire {
             messages.push(message);
         }
         messages
+    }
+
+    /// As many bytes as that, or those that come before the stream ends.
+    pub(crate) async fn raw(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            let read = poll_fn(|cx| self.stream.poll_read(cx, &mut self.buffer)).await;
+            if !matches!(read, Ok(1..)) {
+                break;
+            }
+        }
+        let count = count.min(self.buffer.len());
+        self.buffer.split_to(count).to_vec()
     }
 
     /// Closes the sending side; returns all that still comes.
@@ -131,12 +149,13 @@ impl Script {
         Self::client_with(|builder| builder).await
     }
 
-    /// A client with these settings, and the connection to it.
+    /// A client with these settings that does not reconnect, and the connection to it.
     pub(crate) async fn client_with(
         set: impl FnOnce(ClientBuilder) -> ClientBuilder,
     ) -> (Client, Wire) {
         let mut script = Self::listen().await;
-        let client = set(Client::builder(&script.address)).connect().await.unwrap();
+        let builder = Client::builder(&script.address).reconnect(Reconnect::never());
+        let client = set(builder).connect().await.unwrap();
         (client, script.accept().await)
     }
 }

@@ -14,7 +14,7 @@ pub use chunk::Chunk;
 pub use event::Event;
 pub use inbound::Inbound;
 pub use line::Ticket;
-pub use outbound::{Admission, Outbound};
+pub use outbound::{Admission, Outbound, Reach};
 
 #[doc(hidden)]
 #[cfg(any(test, feature = "fuzzing"))]

@@ -24,7 +24,11 @@ pub struct Outbound<S> {
     /// Bytes ever queued, and of those the ones that were written: `written <= queued`.
     queued: u64,
     written: u64,
+    /// Bytes that a writer was given: `written <= taken <= queued`.
+    taken: u64,
     owed: Owed,
+    /// There is nobody to send to yet: whoever asks waits.
+    held: bool,
     max_in_flight: usize,
     output_bytes: usize,
     grace: Duration,
@@ -42,6 +46,18 @@ pub enum Admission {
     Wait(Ticket),
 }
 
+/// How much of what was queued may reach the peer when a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reach {
+    /// What was written, and nothing more.
+    Written,
+    /// What a writer was given, who may be writing at this moment.
+    Taken,
+    /// Everything: what is queued still leaves.
+    Queued,
+}
+
 impl<S: Default> Outbound<S> {
     /// The sending half of a connection with these limits.
     pub fn new(limits: &Limits) -> Self {
@@ -51,7 +67,9 @@ impl<S: Default> Outbound<S> {
             queue: Chunk::default(),
             queued: 0,
             written: 0,
+            taken: 0,
             owed: Owed::default(),
+            held: false,
             max_in_flight: limits.max_in_flight.max(1),
             output_bytes: limits.output_bytes,
             grace: limits.forgotten_call_grace,
@@ -60,6 +78,17 @@ impl<S: Default> Outbound<S> {
     }
 
     // Commands.
+
+    /// Lets nobody send: there is no stream yet. All who ask wait, first come, first served.
+    pub fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Lets through those who waited for a stream, as many as there is room for.
+    pub fn open(&mut self) {
+        self.held = false;
+        self.let_through();
+    }
 
     /// Asks to send a call of `size` bytes: at once, or when its turn comes, of which `waker` is told.
     pub fn admit(&mut self, size: usize, waker: &Waker, deadline: Option<Deadline>) -> Admission {
@@ -71,12 +100,17 @@ impl<S: Default> Outbound<S> {
     }
 
     /// As [`admit`](Self::admit), for a notification of `size` bytes: it is not in flight, so that only
-    /// bytes that the peer does not take hold it back.
-    pub fn admit_notification(&mut self, size: usize, waker: &Waker) -> Admission {
+    /// bytes that the peer does not take hold it back. `deadline` is asked for if it must wait.
+    pub fn admit_notification(
+        &mut self,
+        size: usize,
+        waker: &Waker,
+        deadline: impl FnOnce() -> Option<Deadline>,
+    ) -> Admission {
         if self.has_room_for_bytes() {
             Admission::Now
         } else {
-            Admission::Wait(self.line.join(size, waker.clone(), None))
+            Admission::Wait(self.line.join_notification(size, waker.clone(), deadline()))
         }
     }
 
@@ -150,24 +184,30 @@ impl<S: Default> Outbound<S> {
         self.queue.release();
     }
 
-    /// Time has passed: settles the calls that are overdue. Each slot comes with whether a byte of
-    /// its request may have reached the peer.
-    pub fn handle_time(&mut self, now: Instant, mut timed_out: impl FnMut(bool, &mut S)) {
-        let (written, grace) = (self.written, Deadline::after(now, self.grace));
-        self.calls.expire(now, grace, |offset, slot| timed_out(offset < written, slot));
+    /// Time has passed: settles the calls that are overdue. All of them count as sent, as one that is
+    /// still queued leaves all the same.
+    pub fn handle_time(&mut self, now: Instant, mut timed_out: impl FnMut(&mut S)) {
+        let grace = Deadline::after(now, self.grace);
+        self.calls.expire(now, grace, |_, slot| timed_out(slot));
         self.line.expire(now, &mut self.woken);
         self.let_through();
     }
 
-    /// The connection is gone: settles every call, and wakes all who wait for their turn.
-    pub fn handle_closed(&mut self, mut failed: impl FnMut(bool, &mut S)) {
-        let written = self.written;
-        self.calls.settle_all(|offset, slot| failed(offset < written, slot));
+    /// No answer can come any more: settles every call, and wakes all who wait for their turn. Each
+    /// slot comes with whether a byte of its request may reach the peer.
+    pub fn handle_closed(&mut self, reach: Reach, mut failed: impl FnMut(bool, &mut S)) {
+        let reached = match reach {
+            Reach::Written => self.written,
+            Reach::Taken => self.taken,
+            Reach::Queued => self.queued,
+        };
+        self.calls.settle_all(|offset, slot| failed(offset < reached, slot));
         self.woken.extend(self.line.wakers());
     }
 
     /// Puts back what a writer could not write, before what was queued meanwhile.
     pub fn put_back(&mut self, unwritten: &mut Chunk) {
+        self.taken = self.written;
         std::mem::swap(&mut self.queue, unwritten);
         self.queue.append(unwritten);
     }
@@ -177,6 +217,7 @@ impl<S: Default> Outbound<S> {
     /// Hands the queue to a writer whose own one is empty, and takes that one's buffers instead.
     pub fn poll_output(&mut self, writer: &mut Chunk) {
         debug_assert!(writer.is_empty(), "what was taken before goes out first");
+        self.taken = self.queued;
         std::mem::swap(&mut self.queue, writer);
     }
 
@@ -210,6 +251,21 @@ impl<S: Default> Outbound<S> {
     /// Calls that wait for an answer.
     pub fn pending(&self) -> usize {
         self.calls.pending()
+    }
+
+    /// Calls whose answer may still come: those that wait for it, and those that were given up.
+    pub fn in_flight(&self) -> usize {
+        self.calls.in_flight()
+    }
+
+    /// Whether there is nobody to send to yet.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Those who wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.line.len()
     }
 
     /// Bytes queued and not yet taken by the peer.
@@ -256,12 +312,13 @@ impl<S: Default> Outbound<S> {
 
     fn has_room_for_bytes(&self) -> bool {
         let (_, bytes) = self.line.admitted();
-        self.unwritten_bytes().saturating_add(bytes) < self.output_bytes
+        !self.held && self.unwritten_bytes().saturating_add(bytes) < self.output_bytes
     }
 
     fn let_through(&mut self) {
-        while !self.line.is_empty() && self.has_room() {
-            self.woken.extend(self.line.admit());
+        while !self.line.is_empty() && self.has_room_for_bytes() {
+            let Some(waker) = self.line.admit(self.has_room()) else { return };
+            self.woken.push(waker);
         }
     }
 }

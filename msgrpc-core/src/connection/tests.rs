@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::{Admission, Chunk, Event, Inbound, Outbound};
+use super::{Admission, Chunk, Event, Inbound, Outbound, Reach};
 use crate::calls::Deadline;
 use crate::error::{Greeting, ProtocolError};
 use crate::limits::Limits;
@@ -44,7 +44,7 @@ impl End {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        self.inbound.buffer(|| None).extend_from_slice(bytes);
+        self.inbound.buffer().extend_from_slice(bytes);
     }
 }
 
@@ -217,7 +217,7 @@ fn a_message_that_claims_too_much_ends_the_connection_before_its_body() {
         panic!("{error:?}")
     };
     assert_eq!(msgid, Some(MsgId::new(7)), "so that the caller can be told");
-    assert!(end.inbound.buffer(|| None).capacity() < 128 << 10, "nothing is allocated for a claim");
+    assert!(end.inbound.buffer().capacity() < 128 << 10, "nothing is allocated for a claim");
 }
 
 #[test]
@@ -228,8 +228,79 @@ fn a_call_knows_whether_a_byte_of_it_was_sent() {
     let second = end.outbound.call("b", &none(), None, Some(2));
     assert_eq!((first, second), (MsgId::new(0), MsgId::new(1)));
     let mut failed = Vec::new();
-    end.outbound.handle_closed(|sent, slot| failed.push((sent, *slot)));
+    end.outbound.handle_closed(Reach::Written, |sent, slot| failed.push((sent, *slot)));
     assert_eq!(failed, [(true, Some(1)), (false, Some(2))], "{written} bytes were written");
+}
+
+#[test]
+fn what_a_writer_holds_or_what_still_leaves_counts_as_sent() {
+    for (reach, expected) in [
+        (Reach::Written, [true, false, false]),
+        (Reach::Taken, [true, true, false]),
+        (Reach::Queued, [true, true, true]),
+    ] {
+        let mut end = End::new(&Limits::client());
+        end.outbound.call("a", &none(), None, None);
+        end.sent();
+        end.outbound.call("b", &none(), None, None);
+        let mut held = Chunk::default();
+        end.outbound.poll_output(&mut held);
+        end.outbound.call("c", &none(), None, None);
+        let mut failed = Vec::new();
+        end.outbound.handle_closed(reach, |sent, _| failed.push(sent));
+        assert_eq!(failed, expected, "{reach:?}");
+        end.outbound.put_back(&mut held);
+    }
+}
+
+#[test]
+fn what_a_writer_gave_back_has_not_left() {
+    let mut end = End::new(&Limits::client());
+    end.outbound.call("a", &none(), None, None);
+    let mut held = Chunk::default();
+    end.outbound.poll_output(&mut held);
+    end.outbound.put_back(&mut held);
+    let mut failed = Vec::new();
+    end.outbound.handle_closed(Reach::Taken, |sent, _| failed.push(sent));
+    assert_eq!(failed, [false]);
+}
+
+#[test]
+fn a_call_that_times_out_in_the_queue_leaves_all_the_same() {
+    let mut end = End::new(&Limits::client());
+    let now = Instant::now();
+    let deadline = Deadline::after(now, Duration::from_secs(1));
+    end.outbound.call("late", &none(), deadline, Some(7));
+    let mut late = Vec::new();
+    end.outbound.handle_time(now + Duration::from_secs(2), |slot| late.push(*slot));
+    assert_eq!(late, [Some(7)]);
+    assert_eq!(end.sent(), b"\x94\x00\x00\xa4late\x90");
+}
+
+#[test]
+fn before_there_is_a_stream_all_wait_and_then_go_in_their_order() {
+    let mut limits = Limits::client();
+    limits.max_in_flight = 2;
+    let mut end = End::new(&limits);
+    end.outbound.hold();
+    let waker = Waker::noop();
+    let wait = |admission| match admission {
+        Admission::Wait(ticket) => ticket,
+        other => panic!("{other:?}"),
+    };
+    let first = wait(end.outbound.admit(1, waker, None));
+    let note = wait(end.outbound.admit_notification(1, waker, || None));
+    let third = wait(end.outbound.admit(1, waker, None));
+    assert_eq!((end.outbound.is_held(), end.outbound.waiting()), (true, 3));
+    end.outbound.leave(third);
+    let last = wait(end.outbound.admit(1, waker, None));
+    assert!(!end.outbound.poll_turn(first, waker));
+    end.outbound.open();
+    let mut woken = Vec::new();
+    end.outbound.poll_woken(&mut woken);
+    assert_eq!((woken.len(), end.outbound.waiting()), (2, 1));
+    assert!(end.outbound.poll_turn(first, waker) && end.outbound.poll_turn(note, waker));
+    assert!(!end.outbound.poll_turn(last, waker));
 }
 
 #[test]
@@ -285,7 +356,7 @@ fn a_notification_does_not_wait_for_calls_in_flight() {
     let mut end = End::new(&limits);
     end.outbound.call("slow", &none(), None, None);
     assert!(matches!(end.outbound.admit(1, Waker::noop(), None), Admission::Wait(_)));
-    assert_eq!(end.outbound.admit_notification(1, Waker::noop()), Admission::Now);
+    assert_eq!(end.outbound.admit_notification(1, Waker::noop(), || None), Admission::Now);
 }
 
 #[test]
@@ -350,10 +421,52 @@ fn waiting_for_a_turn_ends_with_the_deadline() {
     let deadline = Deadline::after(now, Duration::from_secs(1));
     let Admission::Wait(ticket) = end.outbound.admit(1, Waker::noop(), deadline) else { panic!() };
     let at = end.outbound.poll_timeout().expect("the one who waits has a deadline");
-    end.outbound.handle_time(at, |_, _| panic!("no call has a deadline"));
+    end.outbound.handle_time(at, |_| panic!("no call has a deadline"));
     let mut woken = Vec::new();
     end.outbound.poll_woken(&mut woken);
     assert_eq!(woken.len(), 1);
     end.outbound.leave(ticket);
     assert_eq!(end.outbound.poll_timeout(), None);
+}
+
+#[test]
+fn a_long_message_of_short_parts_is_moved_a_few_times_at_most() {
+    let parts = vec!["x".repeat(1000); 4000];
+    let mut message = b"\x93\x02\xa1m".to_vec();
+    message.extend_from_slice(&params((parts,)));
+    let mut end = End::new(&Limits::server());
+    let (mut place, mut moved) = (std::ptr::null(), 0);
+    for piece in message.chunks(16 << 10) {
+        assert!(matches!(end.inbound.poll_event(), Ok(None)));
+        let buffer = end.inbound.buffer();
+        if buffer.as_ptr() != place {
+            place = buffer.as_ptr();
+            moved += buffer.len();
+        }
+        assert!(buffer.capacity() - buffer.len() >= piece.len());
+        buffer.extend_from_slice(piece);
+    }
+    assert!(matches!(end.inbound.poll_event(), Ok(Some(Event::Invocation(_)))));
+    assert!(moved <= 4 * message.len(), "{moved} bytes were moved of {}", message.len());
+}
+
+#[test]
+fn a_notification_in_line_does_not_wait_for_calls_in_flight() {
+    let mut limits = Limits::client();
+    (limits.max_in_flight, limits.output_bytes) = (1, 100);
+    let mut end = End::new(&limits);
+    end.outbound.call("slow", &params(("x".repeat(100),)), None, None);
+    let waker = Waker::noop();
+    let wait = |admission| match admission {
+        Admission::Wait(ticket) => ticket,
+        Admission::Now => panic!("nothing may be sent now"),
+    };
+    let call = wait(end.outbound.admit(1, waker, None));
+    let first = wait(end.outbound.admit_notification(1, waker, || None));
+    end.sent();
+    let mut woken = Vec::new();
+    end.outbound.poll_woken(&mut woken);
+    assert!(end.outbound.poll_turn(first, waker), "the peer has taken all bytes");
+    assert!(!end.outbound.poll_turn(call, waker), "another call is in flight");
+    assert_eq!(woken.len(), 1);
 }

@@ -9,7 +9,7 @@ use syn::{ReturnType, Type};
 use super::{impl_attrs, method_constant, private, private_at, silenced, span_of, style};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
-use crate::types::{borrow_in, keyword_in, option_of};
+use crate::types::{borrow_in, keyword_in, may_be_bytes, option_of};
 
 /// `FooClient<C>` with all its `impl`s.
 pub(super) fn client(service: &Service) -> TokenStream {
@@ -69,7 +69,10 @@ fn calls(service: &Service) -> TokenStream {
     let attrs = impl_attrs(service);
     let (vis, client) = (&service.item.vis, service.client_ident());
     let calls = service.methods.iter().map(|method| call(service, method));
-    let stand_ins = service.refused.iter().filter_map(|method| stand_in(service, method));
+    let stand_ins = service.refused.iter().filter_map(|method| {
+        let future = future(service, method);
+        stand_in(service, method, &future)
+    });
     quote! {
         #attrs
         impl<C: #private::Caller> #client<C> {
@@ -106,6 +109,14 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         Reply::Nothing => quote!(Notify),
         Reply::Unit | Reply::Value(_) | Reply::Result(..) => quote!(Call),
     };
+    let call = quote!(#private::#kind::new(&self.caller, #encoded));
+    let call = match &method.reply {
+        Reply::Value(ty) | Reply::Result(ty, _) if may_be_bytes(ty) => quote! {
+            use #private::Decoded as _;
+            #private::Probe::<#ty>::read(#call)
+        },
+        _ => call,
+    };
     quote! {
         #(#cfg)*
         #(#docs)*
@@ -115,7 +126,7 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         #vis fn #name(&self, #(#params),*) -> #output {
             let #mutable #encoded = #private::Params::new(&#constant, #style);
             #(#pushes)*
-            #private::#kind::new(&self.caller, #encoded)
+            #call
         }
     }
 }
@@ -152,7 +163,11 @@ fn push(service: &Service, param: &Param, encoded: &Ident) -> TokenStream {
 }
 
 /// For a method with a mistake: what calls it is no second one, where its signature lets us know how it is called.
-fn stand_in(service: &Service, method: &Method) -> Option<TokenStream> {
+pub(super) fn stand_in(
+    service: &Service,
+    method: &Method,
+    future: &TokenStream,
+) -> Option<TokenStream> {
     let mut methods = service.methods.iter().chain(&service.refused);
     let is_taken = ["new", "connect", "join"].contains(&method.name().as_str())
         || methods.any(|other| other.ident() == method.ident() && !std::ptr::eq(other, method));
@@ -172,7 +187,6 @@ fn stand_in(service: &Service, method: &Method) -> Option<TokenStream> {
     let cfg = &method.carried.cfg;
     let (vis, name) = (&service.item.vis, method.ident());
     let types = method.params.iter().map(|param| &param.ty);
-    let future = future(service, method);
     Some(quote! {
         #(#cfg)*
         #vis fn #name(&self, #(_: #types),*) -> #future {
