@@ -423,63 +423,119 @@ async fn a_client_of_datagrams_cannot_serve() {
     );
 }
 
-/// Runs within a network of its own, which the test makes by starting itself again there.
+/// Runs `test` within a network of its own, in a process of its own, which is the test `name` once more.
 #[cfg(target_os = "linux")]
-#[test]
-fn e15_what_the_system_refuses_to_send_is_an_error_of_that_call_only() {
+fn in_a_network_of_its_own(name: &str, test: impl Future<Output = ()>) {
     const INSIDE: &str = "MSGRPC_TEST_IN_A_NETWORK_OF_ITS_OWN";
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        return runtime.block_on(an_address_goes_and_comes_back());
+        return runtime.block_on(test);
     }
-    let name = "e15_what_the_system_refuses_to_send_is_an_error_of_that_call_only";
-    let outside = std::process::Command::new("unshare")
-        .args(["--map-root-user", "--net", "ip", "link", "set", "lo", "up"])
-        .output();
+    let unshare = || {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(["--map-root-user", "--net"]);
+        unshare
+    };
+    let outside = unshare().args(["ip", "link", "set", "lo", "up"]).output();
     if !outside.is_ok_and(|output| output.status.success()) {
         println!("skipped: no network of its own can be made here (unshare, ip)");
         return;
     }
-    let inside = std::process::Command::new("unshare")
-        .args(["--map-root-user", "--net"])
-        .arg(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
+    let mut inside = unshare();
+    inside.arg(std::env::current_exe().unwrap()).args([name, "--exact", "--nocapture"]);
+    let inside = inside.env(INSIDE, "1").output().unwrap();
     let said = String::from_utf8_lossy(&inside.stderr);
     assert!(inside.status.success(), "{}{said}", String::from_utf8_lossy(&inside.stdout));
 }
 
 #[cfg(target_os = "linux")]
-async fn an_address_goes_and_comes_back() {
-    let ip = |words: &str| {
-        let ip = std::process::Command::new("ip").args(words.split(' ')).status();
-        assert!(ip.unwrap().success(), "ip {words}");
-    };
-    ip("link set lo up");
-    ip("address add 192.0.2.1/32 dev lo");
-    let lab = Bench::default();
-    let server = Server::new(LabService::new(lab.clone())).listen("udp://192.0.2.1:7");
-    tokio::spawn(server.bind().await.unwrap().run());
-    let client = Client::connect("udp://192.0.2.1:7").await.unwrap();
-    let waiting = tokio::spawn(client.call::<u64>("hold", (7,)));
-    until("it is at work", || lab.started() == 1).await;
-    ip("address delete 192.0.2.1/32 dev lo");
-    let error = client.call::<i64>("add", (2, 3)).await.unwrap_err();
-    assert!(matches!(&error, CallError::NotConnected(_)) && !error.was_sent(), "{error}");
+fn ip(words: &str) {
+    let ip = std::process::Command::new("ip").args(words.split(' ')).status();
+    assert!(ip.unwrap().success(), "ip {words}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn e15_what_the_system_refuses_to_send_is_an_error_of_that_call_only() {
+    let name = "e15_what_the_system_refuses_to_send_is_an_error_of_that_call_only";
+    in_a_network_of_its_own(name, async {
+        ip("link set lo up");
+        ip("address add 192.0.2.1/32 dev lo");
+        let lab = Bench::default();
+        let server = Server::new(LabService::new(lab.clone())).listen("udp://192.0.2.1:7");
+        tokio::spawn(server.bind().await.unwrap().run());
+        let client = Client::builder("udp://192.0.2.1:7").max_in_flight(2).connect().await.unwrap();
+        let waiting = tokio::spawn(client.call::<u64>("hold", (7,)));
+        until("it is at work", || lab.started() == 1).await;
+        ip("address delete 192.0.2.1/32 dev lo");
+        // Those that wait their turn are refused as well.
+        let calls = (0..5).map(|n| client.call::<i64>("add", (n, 3)));
+        for outcome in join_all(calls).await {
+            let error = outcome.unwrap_err();
+            let is_it = matches!(&error, CallError::NotConnected(_)) && !error.was_sent();
+            assert!(is_it, "{error}");
+            assert_eq!(
+                error.to_string(),
+                "`add` was not sent: the system refused to send it to 192.0.2.1:7: Network is \
+                 unreachable (os error 101)"
+            );
+        }
+        let error = client.notify("note", (1,)).await.unwrap_err();
+        assert!(matches!(&error, CallError::NotConnected(_)), "{error}");
+        assert_eq!(stats(&client).unsent, 6);
+        ip("address add 192.0.2.1/32 dev lo");
+        assert_eq!(client.call::<i64>("add", (2, 3)).await.unwrap(), 5);
+        lab.open(1);
+        assert_eq!(waiting.await.unwrap().unwrap(), 7);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn large_datagrams_cross_networks_that_carry_small_pieces() {
+    let name = "large_datagrams_cross_networks_that_carry_small_pieces";
+    in_a_network_of_its_own(name, async {
+        ip("link set lo up");
+        ip("link set lo mtu 1500");
+        let (address, ..) = serve(DatagramOptions::default().max_datagram(65_507)).await;
+        let builder = Client::builder(&address).max_datagram(65_507);
+        let lab = LabClient::new(builder.connect().await.unwrap());
+        assert_eq!(lab.measure(&vec![7; 65_000]).await.unwrap(), 65_000);
+        assert_eq!(lab.bytes(65_000).await.unwrap(), Value::Binary(vec![7; 65_000]));
+    });
+}
+
+#[tokio::test]
+async fn a_client_counts_as_connected_until_it_is_closed() {
+    let script = Script::listen().await;
+    let client = script.client().await;
+    let peer = script.socket.local_addr().unwrap();
+    assert_eq!(client.state().to_string(), format!("connected to {peer}"));
+    let mut states = client.watch();
+    assert!(states.current().is_connected());
+    client.clone().close().await;
+    assert!(states.changed().await.unwrap().is_closed());
+    assert!(states.changed().await.is_none());
+    assert!(client.state().is_closed() && client.watch().current().is_closed());
+}
+
+#[tokio::test]
+async fn what_needs_a_connection_says_that_there_is_none() {
+    let script = Script::listen().await;
+    let address = script.address();
+    let error = script.builder().connect_lazy().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "`add` was not sent: the system refused to send it to 192.0.2.1:7: Network is unreachable \
-         (os error 101)"
+        format!(
+            "a client of {address} has no connection to wait for: datagrams go to whoever is there; use \
+             `.connect()`, which only looks the name up"
+        )
     );
-    let error = client.notify("note", (1,)).await.unwrap_err();
-    assert!(matches!(&error, CallError::NotConnected(_)), "{error}");
-    assert_eq!(stats(&client).unsent, 2);
-    ip("address add 192.0.2.1/32 dev lo");
-    assert_eq!(client.call::<i64>("add", (2, 3)).await.unwrap(), 5);
-    lab.open(1);
-    assert_eq!(waiting.await.unwrap().unwrap(), 7);
+    let why = "UDP has no connections to open or to accept: a `Client` calls over it and a `Server` \
+               listens on it without; where streams are needed, use tcp://";
+    let options = msgrpc::transport::DialOptions::default();
+    let error = msgrpc::transport::dial(&address.parse().unwrap(), &options).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("could not connect to {address}: {why}"));
 }
 
 /// What a network does to a datagram.

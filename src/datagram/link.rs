@@ -248,7 +248,8 @@ impl Association {
 
     // For the task.
 
-    /// Calls `change` with the calls and a list for wakers, who are woken then.
+    /// Calls `change` with the calls and a list for wakers, who are woken then. Whoever is not the task tells it when a
+    /// call that ended made room for another.
     pub(super) fn with_pending<T>(
         &self,
         change: impl FnOnce(&mut Pending, Instant, &mut Vec<Waker>) -> T,
@@ -300,6 +301,7 @@ impl Association {
     pub(super) fn unreachable(&self, error: io::Error, except: Option<MsgId>) {
         let error = Arc::new(error);
         self.with_pending(|pending, now, woken| pending.unreachable(&error, except, now, woken));
+        self.tell_if_unsent(self.lock());
     }
 
     /// Nothing more is sent or answered.
@@ -331,6 +333,7 @@ impl Association {
             }
             Err(error) => {
                 self.with_pending(|pending, now, woken| pending.refuse(msgid, error, now, woken));
+                self.tell_if_unsent(self.lock());
                 true
             }
         }

@@ -15,7 +15,7 @@ use super::Retransmit;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DatagramOptions {
-    /// Longest datagram that is sent, in bytes, at most 65 507. A longer answer becomes a fault that says so.
+    /// Longest datagram that is sent, in bytes, 512 to 65 507. A longer answer becomes a fault that says so.
     ///
     /// Default: 8 192, since txmsgpackrpc cuts what is longer. Datagrams over about 1 400 bytes travel in pieces, and
     /// are lost when one piece is. Datagrams of any length are received.
@@ -82,6 +82,9 @@ impl Default for CallOptions {
 /// The most that UDP over IPv4 can carry in one datagram, in bytes.
 const LONGEST_DATAGRAM: usize = 65_507;
 
+/// The least limit of a server: any fault fits in it, and any network carries it in one piece.
+const SHORTEST_LIMIT: usize = 512;
+
 /// The longest datagram sent unless told otherwise, in bytes.
 const MAX_DATAGRAM: usize = 8_192;
 
@@ -130,7 +133,7 @@ impl DatagramOptions {
 
     /// The longest datagram that is sent.
     pub(super) fn longest(&self) -> usize {
-        self.max_datagram.min(LONGEST_DATAGRAM)
+        self.max_datagram.clamp(SHORTEST_LIMIT, LONGEST_DATAGRAM)
     }
 }
 
