@@ -15,11 +15,12 @@
 //! 7. [Serving both ways](#serving-both-ways)
 //! 8. [Calls without types](#calls-without-types)
 //! 9. [Pools and several servers](#pools-and-several-servers)
-//! 10. [Multicast](#multicast)
-//! 11. [Limits](#limits)
-//! 12. [Addresses and transports](#addresses-and-transports)
-//! 13. [Features](#features)
-//! 14. [Coming from tarpc](#coming-from-tarpc)
+//! 10. [Datagrams](#datagrams)
+//! 11. [Multicast](#multicast)
+//! 12. [Limits](#limits)
+//! 13. [Addresses and transports](#addresses-and-transports)
+//! 14. [Features](#features)
+//! 15. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -208,7 +209,8 @@
 //! | [`Decode`](CallError::Decode) | the answer is not of the method's type | yes |
 //! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
 //! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
-//! | [`NotConnected`](CallError::NotConnected) | there was no connection | no |
+//! | [`NotConnected`](CallError::NotConnected) | there was no connection, or no way out for a datagram | no |
+//! | [`Unreachable`](CallError::Unreachable) | over [datagrams](#datagrams): nobody is there | yes |
 //! | [`Protocol`](CallError::Protocol) | what came from a member of a group is no message | yes |
 //! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
 //! | [`TooLarge`](CallError::TooLarge) | the request is over [`Limits::outbound_message_bytes`] | no |
@@ -425,6 +427,46 @@
 //! The servers of a [`Balance`] may be a list, the addresses of a name ([`Dns`]), or whatever a [`Discover`] of your own
 //! finds; they may come and go.
 //!
+//! # Datagrams
+//!
+//! `udp://host:port` is an address like others, for servers and for clients; what differs is the network. A message is one
+//! datagram. It may be lost, doubled or overtaken, nothing proves who sent it, and nobody tells whether the other end lives.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Lamp { #[msgrpc(idempotent)] async fn set(&self, on: bool) -> bool; }
+//! # struct Bulb; impl Lamp for Bulb { async fn set(&self, on: bool) -> bool { on } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use msgrpc::{DatagramOptions, Server};
+//!
+//! let server = Server::new(LampService::new(Bulb))
+//!     .datagrams(DatagramOptions::default().dedup(true))
+//!     .listen("udp://127.0.0.1:0")
+//!     .bind()
+//!     .await?;
+//! let lamp = server.addresses()[0].to_string();
+//! tokio::spawn(server.run());
+//!
+//! let lamp = LampClient::connect(&lamp).await?;
+//! assert!(lamp.set(true).await?);
+//! # Ok(()) }
+//! ```
+//!
+//! - *Size.* A request over `max_datagram`, 8 192 bytes unless [set](ClientBuilder::max_datagram), is
+//!   [`CallError::TooLarge`] before it is sent; a larger answer becomes a fault. Over about 1 400 bytes a datagram travels in
+//!   pieces, and is lost with any of them.
+//! - *Loss.* A call that is lost ends with its timeout, and [may have been executed](CallError::was_sent). Calls of methods
+//!   that are `idempotent` are [sent again](Retransmit) meanwhile, with the same bytes.
+//! - *Doubles.* Without [`dedup`](DatagramOptions::dedup) a server executes a request as often as it comes.
+//! - *Order.* There is none, of calls or of notifications.
+//! - *Nobody there* is [`CallError::Unreachable`], if the network says so, or silence. The client stays as it is.
+//! - *Limits.* A client has 64 calls in flight unless [set](ClientBuilder::max_in_flight). A server works on 64 requests of
+//!   one source address, and drops what is more: [`DatagramOptions`].
+//! - *Strangers.* Sources can be forged to flood others with answers. Towards public addresses an answer is at most
+//!   [three times](DatagramOptions::max_response_ratio) as long as its request.
+//!
+//! Most of what goes wrong is answered with silence and counted: [`BoundServer::datagram_counters`],
+//! [`Client::datagram_counters`]. A client over datagrams serves nothing, and [`Context::client`] calls nobody.
+//!
 //! # Multicast
 //!
 //! Servers that listen on a `multicast://` address join its group, any number of them, also on one machine and port. A
@@ -484,8 +526,8 @@
 //!
 //! # Addresses and transports
 //!
-//! `tcp://host:port`, `unix:///path`, `unix:@name` and `memory://name` are there; an [`Address`] of another scheme is
-//! parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
+//! `tcp://host:port`, `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and `multicast://group:port` are
+//! there; an [`Address`] of another scheme is parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
 //! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a
 //! service of the same program without any connection.
@@ -577,6 +619,7 @@
 mod accept;
 mod arguments;
 mod balance;
+mod budget;
 mod call;
 mod caller;
 mod client;
@@ -632,11 +675,11 @@ pub use client::{
     Reconnect,
 };
 pub use context::Context;
-pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats};
+pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats, Retransmit};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
     CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,
-    TimedOut, TooLarge,
+    TimedOut, TooLarge, Unreachable,
 };
 pub use group::{
     FirstReply, Group, GroupBuilder, GroupCall, GroupCounts, GroupError, GroupPosting, NoReplies,
