@@ -36,6 +36,7 @@ impl Echo for EchoRpc {
 type Done = Result<(), Box<dyn std::error::Error>>;
 
 /// As the page has it; the ports are those of the page, so it is compiled only.
+#[expect(dead_code, reason = "it is compiled only")]
 async fn server() -> Done {
     Server::new(EchoService::new(EchoRpc))
         .listen("tcp://127.0.0.1:8000")
@@ -46,6 +47,7 @@ async fn server() -> Done {
 }
 
 /// The same.
+#[expect(dead_code, reason = "it is compiled only")]
 async fn client() -> Result<Value, Box<dyn std::error::Error>> {
     let client = Client::builder("tcp://localhost:8000")
         .connect_timeout(Duration::from_secs(5))
@@ -73,7 +75,6 @@ async fn calls_by_name_reach_the_server_of_the_page() {
     tokio::spawn(server.bind().await.expect("it listens").run());
     let client = Client::connect("memory://from-txmsgpackrpc").await.expect("it is there");
     assert_eq!(untyped(&client).await.expect("it answers"), "hello");
-    let _unused = (self::server, self::client);
 }
 
 /// Every block marked `rust` on the page is a piece of this file, at whatever indentation.

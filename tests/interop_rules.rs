@@ -330,7 +330,7 @@ async fn a_call_times_out_by_itself_while_others_on_its_connection_are_answered(
     let lost = async { (lost.await, begun.elapsed()) };
     let ((lost, after), ()) = join(lost, others).await;
     assert!(matches!(lost, Err(CallError::TimedOut(_))), "{lost:?}");
-    assert_eq!(after.as_secs_f64().round(), 2.0);
+    assert!((2000..2100).contains(&after.as_millis()), "{after:?}");
     // Its late answer is nobody's, and its id is not the next call's.
     let call = tokio::spawn(client.call::<u32>("x", ()));
     let msgid = msgid(&wire.message().await);

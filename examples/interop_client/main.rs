@@ -22,7 +22,7 @@ use msgrpc::{Client, Server};
 use report::Report;
 use service::{InteropService, Six};
 
-/// Calls echo(x), add(a, b), fail(msg), sleep(seconds), note(x) and last_note() of a server.
+/// Calls `echo(x)`, `add(a, b)`, `fail(msg)`, `sleep(seconds)`, `note(x)` and `last_note()` of a server.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where the server listens. Default: a server of this program.

@@ -62,10 +62,10 @@ async fn slow(peer: &InteropClient) -> Checked {
     let slow = async { (slow.await, tokio::time::Instant::now()) };
     let ((answer, late), (good, early)) = join(slow, quick).await;
     expect(answer, &0.5)?;
-    match good && early < late {
-        true => Ok(()),
-        false => Err("the quick ones failed or were answered last".to_owned()),
+    if good && early < late {
+        return Ok(());
     }
+    Err("the quick ones failed or were answered last".to_owned())
 }
 
 /// The late answer is nobody's, and what comes after it is whole.

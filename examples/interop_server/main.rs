@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use service::{InteropService, Six};
 
-/// Serves echo(x), add(a, b), fail(msg), sleep(seconds), note(x) and last_note() until stdin ends.
+/// Serves `echo(x)`, `add(a, b)`, `fail(msg)`, `sleep(seconds)`, `note(x)` and `last_note()` until stdin ends.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where to listen.
