@@ -495,6 +495,7 @@
 
 mod accept;
 mod arguments;
+mod balance;
 mod call;
 mod caller;
 mod client;
@@ -536,6 +537,10 @@ pub use msgrpc_transport as transport;
 pub use msgrpc_transport::tls;
 pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
+pub use balance::{
+    Balance, BalanceBuilder, BalanceExchange, BalancePosting, BuildBalanceError, Discover,
+    DiscoverError, Dns, Endpoint, ServerStatus,
+};
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
 pub use client::{

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::link::{Absence, Plan, StreamLink};
 use super::reconnect::{Reconnect, Tries};
 use super::state::{Hook, Hooks};
-use super::{CALL_TIMEOUT, Client, Link, Opener};
+use super::{Alike, CALL_TIMEOUT, Client, Link, Opener};
 use crate::connection::Manners;
 use crate::error::{self, CloseReason};
 use crate::router::Router;
@@ -251,11 +251,26 @@ impl ClientBuilder {
         Ok((plan, connector))
     }
 
-    /// What opens many connections with these settings, one at a time.
-    pub(crate) fn opener(self) -> Result<Opener, ConnectError> {
-        let timeout = self.timeout;
-        let (plan, connector) = self.plan()?;
-        Ok(Opener { connector, manners: plan.manners, router: plan.router, timeout })
+    /// Settings for clients of which it is said later where they connect to.
+    pub(crate) fn nowhere() -> Self {
+        Self::new("".parse())
+    }
+
+    /// Many connections with these settings, wherever to.
+    pub(crate) fn alike(self) -> Result<Alike, ConnectError> {
+        let router = Arc::new(Router::new(self.services)?);
+        let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
+        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout })
+    }
+
+    /// Many connections with these settings, to where this client would connect.
+    pub(crate) fn opener(mut self) -> Result<Opener, ConnectError> {
+        let place = std::mem::replace(&mut self.place, "".parse().map(Place::Address));
+        let alike = self.alike()?;
+        Ok(match place? {
+            Place::Address(address) => alike.to(address),
+            Place::Connector(connector) => alike.by(connector),
+        })
     }
 }
 

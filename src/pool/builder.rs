@@ -48,7 +48,7 @@ impl PoolBuilder {
 
     /// How long a call waits for a connection. `None`: as long as its own timeout.
     ///
-    /// Beyond it: [`CallError::NotConnected`](crate::CallError::NotConnected), with the pool's numbers. Default: 10 s.
+    /// Beyond it: [`CallError::NotConnected`](crate::CallError::NotConnected), with the pool's numbers. Default: 15 s.
     /// See [`PoolOptions::wait_timeout`].
     pub fn wait_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options = self.options.wait_timeout(timeout);

@@ -11,7 +11,7 @@ pub(crate) mod budget;
 mod builder;
 mod isolated;
 mod keeper;
-mod member;
+pub(crate) mod member;
 pub(crate) mod shared;
 pub(crate) mod status;
 
