@@ -3,6 +3,7 @@
 //! `interop_client tcp://127.0.0.1:8000` calls whoever serves there, `--neovim` a Neovim by its API. Without an address it
 //! calls a server of its own. A line for each check, then the sum; the exit status is 0 if nothing failed.
 
+mod group;
 mod methods;
 mod neovim;
 mod report;
@@ -20,7 +21,7 @@ use msgrpc::tls::ClientTls;
 use msgrpc::{Client, Server};
 
 use report::Report;
-use service::{InteropService, Six};
+use service::{InteropGroup, InteropService, Six};
 
 /// Calls `echo(x)`, `add(a, b)`, `fail(msg)`, `sleep(seconds)`, `note(x)` and `last_note()` of a server.
 #[derive(Debug, Parser)]
@@ -36,6 +37,9 @@ struct Arguments {
     /// Leaves a check out.
     #[arg(long, value_name = "CHECK=REASON", value_parser = pair)]
     skip: Vec<(String, String)>,
+    /// How many servers a multicast group has.
+    #[arg(long, default_value_t = 1)]
+    servers: usize,
     /// Calls that may wait for an answer at once.
     #[arg(long)]
     max_in_flight: Option<usize>,
@@ -65,6 +69,10 @@ async fn check(
     arguments: &Arguments,
     address: &str,
 ) -> Result<(), Box<dyn Error>> {
+    if address.starts_with("multicast:") {
+        group::check(report, InteropGroup::join(address).await?, arguments.servers).await;
+        return Ok(());
+    }
     let mut builder = Client::builder(address).timeout(Duration::from_secs(20));
     if let Some(calls) = arguments.max_in_flight {
         builder = builder.max_in_flight(calls);
