@@ -18,8 +18,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use msgrpc::tls::ClientTls;
-use msgrpc::{Client, Server};
+use msgrpc::{Client, Pool, Server};
 
+use methods::Way;
 use report::Report;
 use service::{InteropGroup, InteropService, Six};
 
@@ -40,6 +41,12 @@ struct Arguments {
     /// How many servers a multicast group has.
     #[arg(long, default_value_t = 1)]
     servers: usize,
+    /// Calls through a pool of so many connections.
+    #[arg(long, value_name = "CONNECTIONS")]
+    pool: Option<usize>,
+    /// Each of them with one call at a time.
+    #[arg(long, requires = "pool")]
+    isolated: bool,
     /// Calls that may wait for an answer at once.
     #[arg(long)]
     max_in_flight: Option<usize>,
@@ -73,6 +80,12 @@ async fn check(
         group::check(report, InteropGroup::join(address).await?, arguments.servers).await;
         return Ok(());
     }
+    if let Some(connections) = arguments.pool {
+        let pool = Pool::builder(address).max_size(connections).isolated(arguments.isolated);
+        let way = Way { largest: usize::MAX, ordered: false };
+        methods::check(report, pool.build().await?, way).await;
+        return Ok(());
+    }
     let mut builder = Client::builder(address).timeout(Duration::from_secs(20));
     if let Some(calls) = arguments.max_in_flight {
         builder = builder.max_in_flight(calls);
@@ -86,7 +99,8 @@ async fn check(
         neovim::check(report, builder.connect().await?).await;
     } else {
         let largest = if address.starts_with("udp:") { values::DATAGRAM } else { usize::MAX };
-        methods::check(report, builder.connect().await?, largest).await;
+        let way = Way { largest, ordered: true };
+        methods::check(report, builder.connect().await?, way).await;
     }
     Ok(())
 }
