@@ -25,6 +25,14 @@
 //! | a call has a timeout of its own, whatever else the connection carries | here |
 //! | a server that closes is told from one that fails | vectors |
 //! | one call in flight, and then one message a write, for peers that read no more | here |
+//!
+//! | over datagrams | kept by |
+//! |---|---|
+//! | a message a datagram; each is read by itself (txmsgpackrpc's decoder serves all senders) | vectors, `udp_server.rs` |
+//! | 8 192 bytes at most, unless told otherwise (Twisted reads no more) | `udp.rs`, `udp_server.rs` |
+//! | calls by sender and id; ids drawn at random (txmsgpackrpc has one table of them) | `udp.rs`, `udp_server.rs` |
+//! | a refused port fails the calls, and the client lives on | `udp.rs` |
+//! | a multicast call collects every reply, also of servers that share an address | `multicast/` |
 #![allow(
     clippy::allow_attributes,
     clippy::unwrap_used,
