@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use msgrpc_core::datagram::DatagramError;
 use msgrpc_core::value::{DecodeError, EncodeError, Value};
 use msgrpc_core::{Fault, ProtocolError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -31,11 +32,17 @@ pub enum CallError<E = NoError> {
     Closed(Closed),
     /// There is no connection, and the call was not sent.
     NotConnected(NotConnected),
+    /// The network says that nobody is there; over datagrams, where nothing else tells.
+    Unreachable(Unreachable),
     /// An argument could not be encoded; nothing was sent.
     Encode(EncodeFailed),
     /// The answer came but does not decode as the method's result.
     Decode(DecodeFailed),
-    /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits); nothing was sent.
+    /// What came from the peer instead of an answer is no message at all. Only from the members of a
+    /// [`Group`](crate::Group): a connection ends by it.
+    Protocol(NoMessage),
+    /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits), or does not fit in a datagram;
+    /// nothing was sent.
     TooLarge(TooLarge),
 }
 
@@ -44,7 +51,12 @@ impl<E> CallError<E> {
     /// repeat.
     pub fn was_sent(&self) -> bool {
         match self {
-            Self::Method(_) | Self::Fault(_) | Self::Remote(_) | Self::Decode(_) => true,
+            Self::Method(_)
+            | Self::Fault(_)
+            | Self::Remote(_)
+            | Self::Decode(_)
+            | Self::Protocol(_)
+            | Self::Unreachable(_) => true,
             Self::TimedOut(error) => error.sent,
             Self::Closed(error) => error.sent,
             Self::NotConnected(_) | Self::Encode(_) | Self::TooLarge(_) => false,
@@ -60,8 +72,10 @@ impl<E> CallError<E> {
             Self::TimedOut(error) => CallError::TimedOut(error),
             Self::Closed(error) => CallError::Closed(error),
             Self::NotConnected(error) => CallError::NotConnected(error),
+            Self::Unreachable(error) => CallError::Unreachable(error),
             Self::Encode(error) => CallError::Encode(error),
             Self::Decode(error) => CallError::Decode(error),
+            Self::Protocol(error) => CallError::Protocol(error),
             Self::TooLarge(error) => CallError::TooLarge(error),
         }
     }
@@ -83,8 +97,10 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::TimedOut(error) => error.fmt(f),
             Self::Closed(error) => error.fmt(f),
             Self::NotConnected(error) => error.fmt(f),
+            Self::Unreachable(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
             Self::TooLarge(error) => error.fmt(f),
         }
     }
@@ -254,6 +270,9 @@ pub enum CloseReason {
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
+    /// There never was one: the request came in a datagram, and nobody serves on that side.
+    #[error("whoever calls by datagram serves no methods")]
+    Datagram,
 }
 
 impl CloseReason {
@@ -312,6 +331,39 @@ impl fmt::Display for NotConnected {
     }
 }
 
+/// The network says that nobody is there.
+///
+/// Over UDP it does so when a datagram reaches a machine where nobody listens on the port. It may concern an earlier
+/// call that was under way, and this one may have been executed before its server ended.
+#[derive(Clone, Debug)]
+pub struct Unreachable {
+    pub(crate) method: Cow<'static, str>,
+    pub(crate) peer: Arc<str>,
+    pub(crate) error: Arc<std::io::Error>,
+}
+
+impl Unreachable {
+    /// What the system says.
+    pub fn error(&self) -> &std::io::Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, peer, error } = self;
+        match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                write!(
+                    f,
+                    "`{method}` was not answered: nobody listens at {peer} (connection refused)"
+                )
+            }
+            _ => write!(f, "`{method}` was not answered: {peer} is not reached: {error}"),
+        }
+    }
+}
+
 /// An argument could not be encoded.
 #[derive(Clone, Debug)]
 pub struct EncodeFailed {
@@ -350,17 +402,48 @@ impl fmt::Display for DecodeFailed {
     }
 }
 
+/// What came from a peer instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoMessage {
+    /// A datagram that is not one or more whole messages.
+    #[error(transparent)]
+    Datagram(#[from] DatagramError),
+    /// A message of a wrong shape (W11).
+    #[error("{}", .0.message())]
+    Malformed(Fault),
+}
+
 /// The request is larger than may be sent.
 #[derive(Clone, Debug)]
 pub struct TooLarge {
-    pub(crate) method: Cow<'static, str>,
-    pub(crate) bytes: usize,
-    pub(crate) limit: usize,
+    method: Cow<'static, str>,
+    bytes: usize,
+    limit: usize,
+    /// It was to go in one datagram.
+    is_datagram: bool,
+}
+
+impl TooLarge {
+    pub(crate) fn new(method: Cow<'static, str>, bytes: usize, limit: usize) -> Self {
+        Self { method, bytes, limit, is_datagram: false }
+    }
+
+    pub(crate) fn for_a_datagram(method: Cow<'static, str>, bytes: usize, limit: usize) -> Self {
+        Self { method, bytes, limit, is_datagram: true }
+    }
 }
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, bytes, limit } = self;
+        let Self { method, bytes, limit, is_datagram } = self;
+        if *is_datagram {
+            return write!(
+                f,
+                "`{method}` with its arguments is a datagram of {bytes} bytes, more than the {limit} of \
+                 `max_datagram`; nothing was sent. Over tcp:// it may be larger"
+            );
+        }
         write!(
             f,
             "the arguments of `{method}` are {bytes} bytes, more than the {limit} of \

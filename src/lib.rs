@@ -15,10 +15,12 @@
 //! 7. [Serving both ways](#serving-both-ways)
 //! 8. [Calls without types](#calls-without-types)
 //! 9. [Pools and several servers](#pools-and-several-servers)
-//! 10. [Limits](#limits)
-//! 11. [Addresses and transports](#addresses-and-transports)
-//! 12. [Features](#features)
-//! 13. [Coming from tarpc](#coming-from-tarpc)
+//! 10. [Datagrams](#datagrams)
+//! 11. [Multicast](#multicast)
+//! 12. [Limits](#limits)
+//! 13. [Addresses and transports](#addresses-and-transports)
+//! 14. [Features](#features)
+//! 15. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -73,6 +75,7 @@
 //! |---|---|
 //! | `FooService<T>` | the server's side: wraps a value that implements `Foo`, and is a [`Service`] |
 //! | `FooClient<C = Client>` | the caller's side: one method per method, each returning a [`Call`] or a [`Notify`] |
+//! | `FooGroup` | the side of one who asks a [multicast group](#multicast): one method per method, each returning a [`GroupCall`] or a [`Notify`] |
 //! | `FOO` | a [`ServiceDescriptor`]: names, parameters and docs as constants |
 //!
 //! The trait is implemented with plain `async fn`. Methods take `&self`, since calls run side by side: keep what
@@ -206,7 +209,9 @@
 //! | [`Decode`](CallError::Decode) | the answer is not of the method's type | yes |
 //! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
 //! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
-//! | [`NotConnected`](CallError::NotConnected) | there was no connection | no |
+//! | [`NotConnected`](CallError::NotConnected) | there was no connection, or no way out for a datagram | no |
+//! | [`Unreachable`](CallError::Unreachable) | over [datagrams](#datagrams): nobody is there | yes |
+//! | [`Protocol`](CallError::Protocol) | what came from a member of a group is no message | yes |
 //! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
 //! | [`TooLarge`](CallError::TooLarge) | the request is over [`Limits::outbound_message_bytes`] | no |
 //!
@@ -422,6 +427,82 @@
 //! The servers of a [`Balance`] may be a list, the addresses of a name ([`Dns`]), or whatever a [`Discover`] of your own
 //! finds; they may come and go.
 //!
+//! # Datagrams
+//!
+//! `udp://host:port` is an address like others, for servers and for clients; what differs is the network. A message is one
+//! datagram. It may be lost, doubled or overtaken, nothing proves who sent it, and nobody tells whether the other end lives.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Lamp { #[msgrpc(idempotent)] async fn set(&self, on: bool) -> bool; }
+//! # struct Bulb; impl Lamp for Bulb { async fn set(&self, on: bool) -> bool { on } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use msgrpc::{DatagramOptions, Server};
+//!
+//! let server = Server::new(LampService::new(Bulb))
+//!     .datagrams(DatagramOptions::default().dedup(true))
+//!     .listen("udp://127.0.0.1:0")
+//!     .bind()
+//!     .await?;
+//! let lamp = server.addresses()[0].to_string();
+//! tokio::spawn(server.run());
+//!
+//! let lamp = LampClient::connect(&lamp).await?;
+//! assert!(lamp.set(true).await?);
+//! # Ok(()) }
+//! ```
+//!
+//! - *Size.* A request over `max_datagram`, 8 192 bytes unless [set](ClientBuilder::max_datagram), is
+//!   [`CallError::TooLarge`] before it is sent; a larger answer becomes a fault. Over about 1 400 bytes a datagram travels in
+//!   pieces, and is lost with any of them.
+//! - *Loss.* A call that is lost ends with its timeout, and [may have been executed](CallError::was_sent). Calls of methods
+//!   that are `idempotent` are [sent again](Retransmit) meanwhile, with the same bytes.
+//! - *Doubles.* Without [`dedup`](DatagramOptions::dedup) a server executes a request as often as it comes.
+//! - *Order.* There is none, of calls or of notifications.
+//! - *Nobody there* is [`CallError::Unreachable`], if the network says so, or silence. The client stays as it is.
+//! - *Limits.* A client has 64 calls in flight unless [set](ClientBuilder::max_in_flight). A server works on 64 requests of
+//!   one source address, and drops what is more: [`DatagramOptions`].
+//! - *Strangers.* Sources can be forged to flood others with answers. Towards public addresses an answer is at most
+//!   [three times](DatagramOptions::max_response_ratio) as long as its request.
+//!
+//! Most of what goes wrong is answered with silence and counted: [`BoundServer::datagram_counters`],
+//! [`Client::datagram_counters`]. A client over datagrams serves nothing, and [`Context::client`] calls nobody.
+//!
+//! # Multicast
+//!
+//! Servers that listen on a `multicast://` address join its group, any number of them, also on one machine and port. A
+//! [`Group`] asks all of them with one datagram and collects what they answer. It waits for [`GroupCall::wait`], 5 s by
+//! default, as nobody knows how many there are; [`expect`](GroupCall::expect) ends it before, [`at_least`](GroupCall::at_least)
+//! makes fewer an error, and [`stream`](GroupCall::stream) gives each reply as it comes. What one member answered is in its
+//! [`Reply`]: a bad one is one `Err` among the others. [`GroupError`] is of the call as a whole, such as that nobody answered.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use msgrpc::{Reply, Server};
+//!
+//! let address = "multicast://239.77.0.2:18991?interface=127.0.0.1";
+//! for _ in 0..3 {
+//!     let server = Server::new(AdderService::new(Calc)).listen(address).bind().await?;
+//!     tokio::spawn(server.run());
+//! }
+//!
+//! let everyone = AdderGroup::join(address).await?;
+//! for Reply { from, elapsed, result } in everyone.add(2, 3).expect(3).await? {
+//!     println!("{from} after {elapsed:?}: {}", result?);
+//! }
+//! // A client over a group takes the first answer.
+//! let anyone = AdderClient::new(msgrpc::Group::join(address).await?);
+//! assert_eq!(anyone.add(2, 3).await?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! Each server answers from a port of its own, so that [`Reply::from`] tells servers apart. Unknown methods are not
+//! answered, since others of the group may have them. A notification runs once on every server that gets it. Datagrams may
+//! be lost, doubled or forged: a request may be executed once, twice or never on each server, and nothing proves who
+//! answered. The address takes `interface=`, by name or by address, which needs no route (`127.0.0.1` stays within the
+//! machine); `ttl=`; and `loop=`.
+//!
 //! # Limits
 //!
 //! All that a peer could make large, deep, many or slow is bounded by a field of [`Limits`], with defaults for a server
@@ -445,8 +526,8 @@
 //!
 //! # Addresses and transports
 //!
-//! `tcp://host:port`, `unix:///path`, `unix:@name` and `memory://name` are there; an [`Address`] of another scheme is
-//! parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
+//! `tcp://host:port`, `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and `multicast://group:port` are
+//! there; an [`Address`] of another scheme is parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
 //! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a
 //! service of the same program without any connection.
@@ -544,9 +625,11 @@ mod caller;
 mod client;
 mod connection;
 mod context;
+mod datagram;
 mod descriptor;
 mod error;
 mod falsy;
+mod group;
 mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
@@ -569,6 +652,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private;
 
+pub use msgrpc_core::datagram::DatagramError;
 pub use msgrpc_core::scan::ScanError;
 pub use msgrpc_core::value::{DecodeError, EncodeError, Style, Value, from_value, to_value};
 pub use msgrpc_core::{
@@ -591,10 +675,15 @@ pub use client::{
     Reconnect,
 };
 pub use context::Context;
+pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats, Retransmit};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
-    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NotConnected, TimedOut,
-    TooLarge,
+    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,
+    TimedOut, TooLarge, Unreachable,
+};
+pub use group::{
+    FirstReply, Group, GroupBuilder, GroupCall, GroupCounts, GroupError, GroupPosting, NoReplies,
+    Replies, Reply, SubnetError, TooFew,
 };
 pub use in_process::{InProcess, in_process};
 pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};

@@ -4,7 +4,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use crate::{Address, backoff::is_out_of_descriptors, tls};
+use crate::{Address, MulticastError, backoff::is_out_of_descriptors, tls};
 
 /// No connection came about.
 ///
@@ -224,6 +224,9 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
+    /// A multicast group cannot be joined.
+    #[error(transparent)]
+    Multicast(#[from] MulticastError),
     /// This version, or this system, has no such transport.
     #[error("cannot listen on {address}: {}", unsupported(address))]
     Unsupported {
@@ -323,8 +326,16 @@ fn unsupported(address: &Address) -> String {
             let what = if unix.path().is_some() { "unix sockets" } else { "abstract unix sockets" };
             return format!("{what} are not supported on this system; use tcp:// or memory://");
         }
-        Address::Udp(_) => "UDP is",
-        Address::Multicast(_) => "multicast is",
+        Address::Udp(_) => {
+            return "UDP has no connections to open or to accept: a `Client` calls over it and a \
+                    `Server` listens on it without; where streams are needed, use tcp://"
+                .to_owned();
+        }
+        Address::Multicast(_) => {
+            return "multicast has no connections: servers join a group by listening on it, and a \
+                    `Group` asks it"
+                .to_owned();
+        }
         Address::Tcp(_) | Address::Memory(_) => "this is",
     };
     format!("{what} not supported by this version yet; use tcp:// or memory://")

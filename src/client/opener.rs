@@ -102,6 +102,7 @@ impl Client {
     pub(crate) fn gone(&self) -> CancellationToken {
         match &self.link {
             Link::Stream(link) => link.current().gone().clone(),
+            Link::Datagram(link) => link.closing().clone(),
         }
     }
 }
