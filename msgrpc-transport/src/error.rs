@@ -75,6 +75,16 @@ pub enum ConnectError {
         /// Where to.
         address: Address,
     },
+    /// A connection of a pool came about, and ended before its peer had answered anything.
+    #[error("could not connect to {address}: nothing was answered before the end: {cause}")]
+    Ended {
+        /// Where to.
+        address: String,
+        /// Why it ended.
+        cause: Box<dyn Error + Send + Sync>,
+        /// Whether another one would end in the same way.
+        permanent: bool,
+    },
     /// A transport of the user's own failed; made by [`ConnectError::custom`].
     #[error("could not connect to {address}: {cause}")]
     Custom {
@@ -107,6 +117,7 @@ impl ConnectError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Unsupported { .. } => true,
+            Self::Ended { permanent, .. } => *permanent,
             Self::Tls { cause, .. } => tls::is_permanent(cause),
             _ => false,
         }

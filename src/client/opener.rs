@@ -92,6 +92,10 @@ impl Open for Opener {
         client.closed().map(|reason| reason.to_string().into())
     }
 
+    fn is_permanent(&self, client: &Client) -> bool {
+        client.closed().is_some_and(|reason| reason.is_permanent())
+    }
+
     fn address(&self) -> String {
         self.connector.address()
     }

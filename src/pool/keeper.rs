@@ -48,7 +48,11 @@ impl Keeper {
             self.shared.join(Arc::clone(&member), self.old.take());
             self.tell(Ok(()));
             match self.watch(&member, &loan).await {
-                Fate::Ended => self.shared.lose(&member),
+                Fate::Ended => {
+                    self.shared.lose(&member);
+                    drop(loan);
+                    self.shared.failed();
+                }
                 Fate::Refused => {
                     loan.reject("the server is shutting down");
                     self.shared.turn_away(member);
@@ -75,7 +79,7 @@ impl Keeper {
             match self.shared.stock().get_once().await {
                 Ok(loan) => return Some(loan),
                 Err(PoolError::Open(error)) => {
-                    self.shared.failed(&error);
+                    self.shared.failed();
                     self.tell(Err(error));
                 }
                 Err(_closed) => return None,

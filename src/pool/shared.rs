@@ -116,7 +116,7 @@ impl Shared {
             if let Some(passage) = self.lend_now() {
                 return Ok(passage);
             }
-            if let Some(error) = self.stock.last_error().filter(|error| error.is_permanent()) {
+            if let Some(error) = self.hopeless() {
                 return Err(self.scarcity().hopeless(&error));
             }
             tokio::select! {
@@ -174,11 +174,16 @@ impl Shared {
         self.retire(member);
     }
 
-    /// A try has failed; those that wait may have to know.
-    pub(super) fn failed(&self, error: &ConnectError) {
-        if error.is_permanent() {
+    /// A try has failed; those that wait have to know if there is no use in it.
+    pub(super) fn failed(&self) {
+        if self.hopeless().is_some() {
             self.arrivals.notify_waiters();
         }
+    }
+
+    /// Why trying again cannot help.
+    fn hopeless(&self) -> Option<Arc<ConnectError>> {
+        self.stock.last_error().filter(|error| error.is_permanent())
     }
 
     pub(super) fn remove(&self, member: &Arc<Member>) {

@@ -46,7 +46,7 @@ impl<O: Open> Loan<O> {
     /// it was never [proven](Proof), that counts as a try that failed.
     pub fn reject(mut self, reason: impl Into<Box<dyn Error + Send + Sync>>) {
         if let Some(object) = self.object.take() {
-            self.ledger.end(&object, reason.into());
+            self.ledger.end(&object, reason.into(), false);
             drop(Object::take(object));
         }
     }
@@ -85,7 +85,8 @@ impl<O: Open> Drop for Loan<O> {
         self.ledger.lent.fetch_sub(1, Ordering::SeqCst);
         let Some(mut object) = self.object.take() else { return };
         if let Some(reason) = self.open.closed(&object.connection) {
-            self.ledger.end(&object, reason);
+            let permanent = self.open.is_permanent(&object.connection);
+            self.ledger.end(&object, reason, permanent);
             drop(Object::take(object));
             return;
         }
