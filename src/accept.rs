@@ -1,19 +1,23 @@
 //! The accept loop: one task a listener, one task a connection.
 //!
-//! Used by the server. It takes a place for a connection before it accepts one, so that too many wait in
+//! Used by the server. A listener accepts one connection for which there is no place yet; those after it wait in
 //! the system's backlog.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{self, Poll};
 
 use msgrpc_transport::{Listener, Stream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Closing, Connection, Driver, Manners, Services};
 use crate::context::Context;
 use crate::router::Router;
+use crate::shutdown::ServerHandle;
 
 /// What every connection of a server gets.
 #[derive(Clone, Debug)]
@@ -26,6 +30,7 @@ pub(crate) struct Acceptor {
     pub(crate) manners: Manners,
     pub(crate) tasks: TaskTracker,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) server: ServerHandle,
 }
 
 /// The live connections of a server, so that it can end them.
@@ -57,11 +62,14 @@ impl Connections {
         }
     }
 
-    /// Requests and notifications at work on all connections.
-    pub(crate) fn at_work(&self) -> usize {
+    /// Connections that have not ended, and requests and notifications at work on any.
+    pub(crate) fn left(&self) -> (usize, usize) {
         let state = self.lock();
-        let connections = state.connections.values().filter_map(Weak::upgrade);
-        connections.map(|connection| connection.at_work()).sum()
+        let left = state.connections.values().filter_map(Weak::upgrade);
+        left.fold((0, 0), |(connections, at_work), connection| {
+            let live = usize::from(!connection.gone().is_cancelled());
+            (connections + live, at_work + connection.at_work())
+        })
     }
 
     fn add(&self, connection: &Arc<Connection>) -> u64 {
@@ -77,8 +85,12 @@ impl Connections {
         key
     }
 
+    /// While the server ends none is removed: a method that does not end may keep it.
     fn remove(&self, key: u64) {
-        self.lock().connections.remove(&key);
+        let mut state = self.lock();
+        if state.closing.is_none() {
+            state.connections.remove(&key);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Live> {
@@ -90,26 +102,52 @@ impl Connections {
 pub(crate) async fn accept_all(acceptor: Acceptor, mut listener: Listener) {
     let connections = Arc::clone(&acceptor.connections);
     let accepting = async {
-        while let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await {
+        loop {
+            // A place that is taken before would be kept from the other listeners while nobody comes here.
             let stream = listener.accept().await;
-            let connection = serve(acceptor.clone(), stream);
-            acceptor.tasks.spawn(async move {
-                connection.await;
-                drop(place);
-            });
+            let Ok(place) = Arc::clone(&acceptor.places).acquire_owned().await else { return };
+            acceptor.tasks.spawn(Serving::new(&acceptor, stream, place));
         }
     };
     connections.closing.run_until_cancelled(accepting).await;
 }
 
 /// Serves one connection to its end.
-async fn serve(acceptor: Acceptor, stream: Stream) {
-    let Acceptor { router, blocking, manners, tasks, connections, .. } = acceptor;
-    let connection = Arc::new(Connection::new(&stream, &manners, tasks));
-    tracing::debug!(peer = %connection.peer_name(), "connection accepted");
-    let context = Context::new(Arc::clone(&connection), blocking);
-    let driver = Driver::new(&connection, stream, Services { router, context });
-    let key = connections.add(&connection);
-    driver.await;
-    connections.remove(key);
+///
+/// Written by hand since it is most of what an idle connection costs: an `async fn` keeps its arguments
+/// beside what it made of them.
+struct Serving {
+    driver: Driver,
+    connections: Arc<Connections>,
+    key: u64,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Serving {
+    fn new(acceptor: &Acceptor, stream: Stream, place: OwnedSemaphorePermit) -> Self {
+        let Acceptor { router, blocking, manners, tasks, connections, server, .. } = acceptor;
+        let connection = Connection::new(&stream, manners, tasks.clone()).counted(server.tally());
+        let connection = Arc::new(connection);
+        tracing::debug!(peer = %connection.peer_name(), "connection accepted");
+        let blocking = Arc::clone(blocking);
+        let context = Context::of_server(Arc::clone(&connection), blocking, server.clone());
+        let services = Services { router: Arc::clone(router), context };
+        let driver = Driver::new(&connection, stream, services);
+        let key = connections.add(&connection);
+        Self { driver, connections: Arc::clone(connections), key, _place: place }
+    }
+}
+
+impl Future for Serving {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.driver).poll(cx)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.connections.remove(self.key);
+    }
 }

@@ -3,10 +3,10 @@
 //! Used by generated code. Counts them first, so that the error texts name the method, the parameter,
 //! what was expected and what was found.
 
+use bytes::Bytes;
 use msgrpc_core::value::{self, DecodeError, Elements, EncodeError, Style};
-use msgrpc_core::{Fault, FaultCode, INLINE_BYTES, Payload};
+use msgrpc_core::{Fault, FaultCode, Payload, PayloadBuffer};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
 use crate::descriptor::{MethodDescriptor, ParamDescriptor};
 use crate::service::Request;
@@ -14,6 +14,7 @@ use crate::service::Request;
 /// The arguments of a request, one after another.
 #[derive(Debug)]
 pub struct Arguments<'r> {
+    request: &'r Request,
     elements: Elements<'r>,
     method: &'static MethodDescriptor,
     taken: usize,
@@ -43,7 +44,7 @@ impl<'r> Arguments<'r> {
         {
             return Err(wrong_arity(method, given));
         }
-        take(&mut Self { elements, method, taken: 0 })
+        take(&mut Self { request, elements, method, taken: 0 })
     }
 
     /// The next argument; a missing optional one is `None`.
@@ -58,6 +59,15 @@ impl<'r> Arguments<'r> {
         let decoded =
             if self.elements.is_empty() { value::decode(&[NIL]) } else { self.elements.next() };
         decoded.map_err(|error| wrong_type(self.method, index, &error))
+    }
+
+    /// The next argument, which is bytes: large ones are a part of the request's frame.
+    ///
+    /// # Errors
+    ///
+    /// -32602 when it is of another type.
+    pub(crate) fn take_bytes(&mut self) -> Result<Bytes, Fault> {
+        self.take().map(|bytes| self.request.part(bytes))
     }
 }
 
@@ -100,7 +110,7 @@ pub struct Params {
     method: &'static MethodDescriptor,
     style: Style,
     /// One byte for the array's head, then the arguments.
-    bytes: SmallVec<[u8; INLINE_BYTES]>,
+    bytes: PayloadBuffer,
     pushed: usize,
     /// Arguments that are sent, and where they end: trailing `None`s are left out (W3).
     kept: (usize, usize),
@@ -111,8 +121,8 @@ impl Params {
     /// No arguments yet.
     #[inline]
     pub fn new(method: &'static MethodDescriptor, style: Style) -> Self {
-        let mut bytes = SmallVec::new();
-        bytes.push(FIXARRAY);
+        let mut bytes = PayloadBuffer::default();
+        bytes.push(&[FIXARRAY]);
         Self { method, style, bytes, pushed: 0, kept: (0, 1), error: None }
     }
 
@@ -153,10 +163,11 @@ impl Params {
             self.bytes[0] = FIXARRAY | count;
         } else {
             let head = msgrpc_core::wire::array_head(u32::try_from(count).unwrap_or(u32::MAX));
-            self.bytes.remove(0);
-            self.bytes.insert_from_slice(0, head.as_slice());
+            let elements = std::mem::take(&mut self.bytes);
+            self.bytes.push(head.as_slice());
+            self.bytes.push(&elements[1..]);
         }
-        Ok(Payload::from_buffer(self.bytes))
+        Ok(self.bytes.finish())
     }
 }
 

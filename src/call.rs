@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use msgrpc_core::value::{self, EncodeError};
+use msgrpc_core::value::{self, DecodeError, EncodeError};
 use msgrpc_core::{Fault, Payload};
 use serde::de::DeserializeOwned;
 
@@ -37,8 +37,12 @@ use crate::error::{CallError, DecodeFailed, EncodeFailed, NoError};
 pub struct Call<T, E = NoError, C: Caller = Client> {
     step: Step<C, C::Exchange>,
     method: Cow<'static, str>,
-    answer: PhantomData<fn() -> Result<T, E>>,
+    /// How the result is read, unless by decoding it.
+    read: Option<Read<T>>,
+    error: PhantomData<fn() -> E>,
 }
+
+type Read<T> = fn(&Payload) -> Result<T, DecodeError>;
 
 /// A notification: a future that ends when it is queued for sending.
 ///
@@ -114,7 +118,7 @@ impl<T, E, C: Caller> Call<T, E, C> {
         params: Result<Payload, EncodeError>,
     ) -> Self {
         let step = Step::Prepared { caller: caller.clone(), params, options: Options::default() };
-        Self { step, method, answer: PhantomData }
+        Self { step, method, read: None, error: PhantomData }
     }
 
     /// Waits this long for the answer, instead of the client's default of 30 s; `None`: for ever.
@@ -138,6 +142,12 @@ impl<T, E, C: Caller> Call<T, E, C> {
         self
     }
 
+    /// Reads the result in this way.
+    pub(crate) fn reading(mut self, read: Read<T>) -> Self {
+        self.read = Some(read);
+        self
+    }
+
     /// The name of the method on the wire.
     pub fn method(&self) -> &str {
         &self.method
@@ -157,7 +167,7 @@ impl<T: DeserializeOwned, E: DeserializeOwned, C: Caller> Future for Call<T, E, 
         let outcome = ready!(Pin::new(exchange).poll(cx));
         this.step = Step::Ended;
         Poll::Ready(match outcome {
-            Ok(answer) => read(&this.method, &answer),
+            Ok(answer) => read(&this.method, this.read, &answer),
             Err(error) => Err(error.widen()),
         })
     }
@@ -166,10 +176,12 @@ impl<T: DeserializeOwned, E: DeserializeOwned, C: Caller> Future for Call<T, E, 
 /// Reads an answer (W8): a fault is told by its shape, then the method's own error is tried.
 fn read<T: DeserializeOwned, E: DeserializeOwned>(
     method: &str,
+    read: Option<Read<T>>,
     answer: &Answer,
 ) -> Result<T, CallError<E>> {
-    match answer.outcome() {
-        Ok(result) => value::decode(result)
+    match answer.payload() {
+        Ok(result) => read
+            .map_or_else(|| value::decode(result), |read| read(result))
             .map_err(|error| CallError::Decode(DecodeFailed::new(method, error))),
         Err(error) => Err(if let Some(fault) = Fault::read(error) {
             CallError::Fault(fault)

@@ -115,6 +115,10 @@ impl Answer {
         Self(outcome)
     }
 
+    pub(crate) fn payload(&self) -> Result<&Payload, &Payload> {
+        self.0.as_ref()
+    }
+
     /// The encoded result, or the encoded error.
     ///
     /// # Errors

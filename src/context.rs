@@ -4,26 +4,35 @@
 //! the wire.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use msgrpc_transport::{Address, Peer};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::in_process::Work;
+use crate::shutdown::{ServerHandle, add};
 
 /// The surroundings of a request.
 #[derive(Clone)]
-pub struct Context(Arc<Surroundings>);
+pub struct Context(
+    Arc<Surroundings>,
+    /// When its method is due.
+    Option<Instant>,
+);
 
 /// What all requests of one connection share.
 struct Surroundings {
     origin: Origin,
     /// Bounds the blocking methods of the whole server.
     blocking: Arc<Semaphore>,
+    server: Option<ServerHandle>,
 }
 
 /// Where a request came from.
@@ -34,11 +43,28 @@ enum Origin {
 
 impl Context {
     pub(crate) fn new(connection: Arc<Connection>, blocking: Arc<Semaphore>) -> Self {
-        Self(Arc::new(Surroundings { origin: Origin::Connection(connection), blocking }))
+        Self::made(Origin::Connection(connection), blocking, None)
+    }
+
+    pub(crate) fn of_server(
+        connection: Arc<Connection>,
+        blocking: Arc<Semaphore>,
+        server: ServerHandle,
+    ) -> Self {
+        Self::made(Origin::Connection(connection), blocking, Some(server))
     }
 
     pub(crate) fn in_process(work: Arc<Work>, blocking: Arc<Semaphore>) -> Self {
-        Self(Arc::new(Surroundings { origin: Origin::InProcess(work), blocking }))
+        Self::made(Origin::InProcess(work), blocking, None)
+    }
+
+    fn made(origin: Origin, blocking: Arc<Semaphore>, server: Option<ServerHandle>) -> Self {
+        Self(Arc::new(Surroundings { origin, blocking, server }), None)
+    }
+
+    /// The same surroundings, for a request that is due then.
+    pub(crate) fn due_at(&self, deadline: Instant) -> Self {
+        Self(Arc::clone(&self.0), Some(deadline))
     }
 
     /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
@@ -61,7 +87,8 @@ impl Context {
     /// Ends when nothing can be answered any more: the peer is gone, or the server is; in process, when the caller has
     /// given up.
     ///
-    /// The method itself is dropped then; this tells work that it has spawned.
+    /// The method itself is dropped then; this tells work that it has spawned. See [`spawn`](Self::spawn) for work that is
+    /// to go on.
     pub async fn cancelled(&self) {
         self.gone().cancelled().await;
     }
@@ -79,6 +106,57 @@ impl Context {
         Client::borrowed(match &self.0.origin {
             Origin::Connection(connection) => connection,
             Origin::InProcess(work) => work.nobody(),
+        })
+    }
+
+    /// What ends the server that runs this method; `None` in a client that serves, and in process.
+    pub fn server(&self) -> Option<&ServerHandle> {
+        self.0.server.as_ref()
+    }
+
+    /// When the method is to be done: after that it is dropped. `None` unless the server has a
+    /// [timeout for it](crate::Server::method_timeout).
+    ///
+    /// The caller's own timeout is not known here; it does not travel.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.1
+    }
+
+    /// Runs `work` to its end on a task of its own, even when whoever called is gone.
+    ///
+    /// A method is dropped when its caller's connection ends; this is the way out for work that must not be cut in half.
+    /// The server waits for it when it ends, until its grace is over; then the work is dropped, and its result is `None`.
+    /// [`Client::close`] waits for what a client's own service has spawned.
+    ///
+    /// ```
+    /// use msgrpc::Context;
+    ///
+    /// #[msgrpc::service]
+    /// pub trait Bank {
+    ///     async fn transfer(&self, ctx: &Context, cents: u64) -> bool;
+    /// }
+    ///
+    /// struct Vault;
+    ///
+    /// impl Bank for Vault {
+    ///     async fn transfer(&self, ctx: &Context, cents: u64) -> bool {
+    ///         let both_accounts = async move { cents > 0 };
+    ///         matches!(ctx.spawn(both_accounts).await, Ok(Some(true)))
+    ///     }
+    /// }
+    /// ```
+    pub fn spawn<F>(&self, work: F) -> JoinHandle<Option<F::Output>>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let server = self.0.server.clone();
+        self.tasks().spawn(async move {
+            let Some(server) = server else { return Some(work.await) };
+            let ended = server.aborted().run_until_cancelled(work).await;
+            if ended.is_none() {
+                add(&server.tally().tasks_aborted, 1);
+            }
+            ended
         })
     }
 

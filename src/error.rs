@@ -231,6 +231,9 @@ pub enum CloseReason {
     /// The peer took more than `Limits::partial_message_timeout` over one message.
     #[error("a message was not complete after {0:?}")]
     PartialMessage(Duration),
+    /// Nothing came from the peer for `Limits::idle_timeout`, and nothing was awaited.
+    #[error("it was idle for {0:?}")]
+    Idle(Duration),
     /// The peer took nothing for `Limits::write_stall_timeout`.
     #[error("the peer took no bytes for {0:?}")]
     WriteStalled(Duration),
@@ -251,6 +254,20 @@ pub enum CloseReason {
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
+}
+
+impl CloseReason {
+    /// Whether another connection would end in the same way, until the program, its configuration or the server
+    /// changes: the server rejected our certificate, speaks something else, or is called in process.
+    ///
+    /// By TLS 1.3 a client learns only after connecting that its certificate was rejected.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Io(error) => msgrpc_transport::is_permanent(error),
+            Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
+            _ => false,
+        }
+    }
 }
 
 /// A number of tries, in words.

@@ -129,8 +129,7 @@
 //!
 //! A [`Server`] is built from services and addresses. [`run_until`](Server::run_until) binds and serves until its
 //! argument is ready. Then it accepts nothing more, answers what is at work for up to
-//! [`shutdown_grace`](Server::shutdown_grace), and closes. A blocking method that is still at work then cannot be
-//! stopped; it is left behind.
+//! [`shutdown_grace`](Server::shutdown_grace), and closes; see [ending](#ending).
 //!
 //! ```no_run
 //! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
@@ -148,6 +147,41 @@
 //! ```
 //!
 //! [`bind`](Server::bind) and then [`BoundServer::run`] do it in two steps, for whoever needs to know the port.
+//!
+//! ## Ending
+//!
+//! | by | how |
+//! |---|---|
+//! | a future | [`run_until`](Server::run_until) |
+//! | SIGTERM, SIGINT, Ctrl-C | [`run_until_signal`](Server::run_until_signal); the second one ends at once. See [`signal`] |
+//! | another task or thread | a [`ServerHandle`]: [`shutdown`](ServerHandle::shutdown), [`shutdown_within`](ServerHandle::shutdown_within), [`abort`](ServerHandle::abort) |
+//! | a method | [`Context::server`] has the handle |
+//!
+//! A server ends within its grace and one second. What is at work when it is told to is answered, and what comes then is
+//! refused with -32003; what the grace does not suffice for is dropped, and its caller's call is [`CallError::Closed`].
+//! [`Stopped`] has the numbers of all that.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Hello { async fn hello(&self) -> String; }
+//! # struct Hi; impl Hello for Hi { async fn hello(&self) -> String { "hi".into() } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = msgrpc::Server::new(HelloService::new(Hi)).listen("memory://ending").bind().await?;
+//! let handle = server.handle();
+//! tokio::spawn(server.run());
+//! let hello = HelloClient::connect("memory://ending").await?;
+//! hello.hello().await?;
+//! handle.shutdown();
+//! let stopped = handle.stopped().await;
+//! assert_eq!((stopped.aborted, stopped.connections_closed), (0, 1));
+//! # Ok(()) }
+//! ```
+//!
+//! A method is dropped where it waits when its caller's connection is gone. Work that must not be cut in half goes through
+//! [`Context::spawn`]: the server waits for it. A thread cannot be stopped, so a blocking method runs on, also beyond the
+//! server's end. A method that computes or blocks where it stands holds its thread, and with it every connection of that
+//! thread; from a second on there is a warning in the log.
+//!
+//! Under systemd, the feature `listenfd` has [`Server::inherit`](Server): the sockets of a socket unit.
 //!
 //! # Clients
 //!
@@ -186,7 +220,11 @@
 //! A call waits 30 s for its answer, counted from its first poll. [`ClientBuilder::timeout`] changes that for a client,
 //! [`Call::timeout`] for one call, and `None` waits for ever. Connecting takes 5 s at most, or
 //! [`ClientBuilder::connect_timeout`]. The server is not told of a caller's timeout; a method that should give up takes
-//! one as an argument.
+//! one as an argument, or the server has a [`method_timeout`](Server::method_timeout), which a method sees as
+//! [`Context::deadline`].
+//!
+//! A connection may be silent for as long as it likes, unless [`Limits::idle_timeout`] says otherwise. Peers that have died
+//! without a word are noticed by TCP's [keep-alive](KeepAlive), within two minutes by default.
 //!
 //! Dropping a call forgets it: it may be executed all the same, its late answer is ignored, and the connection stays
 //! whole. A call that is dropped before its first poll is never sent.
@@ -343,6 +381,7 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `blocking` | `msgrpc::blocking::Client`, for programs without async: `calc.add(2, 3).wait()?` |
+//! | `listenfd` | `Server::inherit`: sockets that systemd hands over |
 //! | `testing` | `msgrpc::testing`: a `MockCaller` that answers by script, and `pair`, a client and server in memory |
 //!
 //! # Coming from tarpc
@@ -429,15 +468,20 @@ mod context;
 mod descriptor;
 mod error;
 mod in_process;
+#[cfg(feature = "listenfd")]
+mod inherit;
+mod method_timeouts;
 mod router;
 mod running;
 mod server;
 mod service;
+mod shutdown;
 mod stub;
 mod travel;
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
+pub mod signal;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -451,7 +495,9 @@ pub use msgrpc_core::{
 };
 pub use msgrpc_derive::service;
 pub use msgrpc_transport as transport;
-pub use msgrpc_transport::{Address, Peer};
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub use msgrpc_transport::tls;
+pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
@@ -466,5 +512,6 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
-pub use server::{BoundServer, ServeError, Server, Stopped};
+pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
+pub use shutdown::{ServerHandle, Stopped};

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use msgrpc_core::{Fault, FaultCode};
 
+use crate::descriptor::ServiceDescriptor;
+use crate::method_timeouts::{Due, MethodTimeouts};
 use crate::server::ServeError;
 use crate::service::{Outcome, OutcomeFuture, Request, Service};
 
@@ -19,6 +21,7 @@ pub(crate) struct Router {
     by_name: HashMap<&'static str, usize>,
     /// The service that is asked for names that no other has.
     fallback: Option<usize>,
+    timeouts: MethodTimeouts,
 }
 
 impl Router {
@@ -55,7 +58,30 @@ impl Router {
             by_name.clear();
             fallback = Some(0);
         }
-        Ok(Self { services, by_name, fallback })
+        Ok(Self { services, by_name, fallback, timeouts: MethodTimeouts::default() })
+    }
+
+    /// With these timeouts for its methods.
+    ///
+    /// # Errors
+    ///
+    /// When one of them is for a method that nobody has.
+    pub(crate) fn with_timeouts(mut self, timeouts: MethodTimeouts) -> Result<Self, ServeError> {
+        let descriptors = || self.services.iter().map(|service| service.descriptor());
+        let takes_any = descriptors().any(|descriptor| descriptor.methods().is_empty());
+        for method in timeouts.named().filter(|_| !takes_any) {
+            let mut methods = descriptors().flat_map(ServiceDescriptor::methods);
+            if !methods.any(|known| known.name() == method) {
+                return Err(ServeError::NoSuchMethod { method: method.into() });
+            }
+        }
+        self.timeouts = timeouts;
+        Ok(self)
+    }
+
+    /// When a request of `method` that begins now is due.
+    pub(crate) fn due(&self, method: &str) -> Option<Due> {
+        self.timeouts.due(method)
     }
 
     /// Starts a request at the service that has its method.

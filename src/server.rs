@@ -5,22 +5,22 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::pending;
+use futures::future::{Either, pending, select};
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, BindError, ListenOptions, Listener};
+use msgrpc_transport::{Address, AddressError, BindError, KeepAlive, ListenOptions, Listener};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::{Acceptor, Connections, accept_all};
-use crate::connection::{Closing, Manners};
+use crate::connection::{Closing, Manners, require_clock};
+use crate::method_timeouts::MethodTimeouts;
 use crate::router::Router;
 use crate::service::Service;
-
-/// How long requests at work have after the server was told to stop.
-const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+use crate::shutdown::{Owner, ServerHandle, Stopped, add};
 
 /// How long tasks have to end after they were told to end at once.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
@@ -42,15 +42,21 @@ pub struct Server {
     services: Vec<Arc<dyn Service>>,
     addresses: Vec<Result<Address, AddressError>>,
     listeners: Vec<Listener>,
+    /// Where further listeners come from, if any are handed over.
+    pub(crate) inherit: Option<HandedOver>,
+    pub(crate) timeouts: MethodTimeouts,
     options: Options,
+    owner: Owner,
 }
+
+/// Takes the sockets that were handed over to this process.
+pub(crate) struct HandedOver(pub(crate) fn(&ListenOptions) -> Result<Vec<Listener>, BindError>);
 
 #[derive(Clone, Debug)]
 struct Options {
     limits: Limits,
     faults: FaultFormat,
     listen: ListenOptions,
-    shutdown_grace: Duration,
 }
 
 impl Server {
@@ -60,12 +66,14 @@ impl Server {
             services: vec![Arc::new(service)],
             addresses: Vec::new(),
             listeners: Vec::new(),
+            inherit: None,
+            timeouts: MethodTimeouts::default(),
             options: Options {
                 limits: Limits::server(),
                 faults: FaultFormat::default(),
                 listen: ListenOptions::default(),
-                shutdown_grace: SHUTDOWN_GRACE,
             },
+            owner: Owner::new(),
         }
     }
 
@@ -103,10 +111,50 @@ impl Server {
         self
     }
 
-    /// How long requests at work have after the server was told to stop. Default: 30 s.
-    pub fn shutdown_grace(mut self, grace: Duration) -> Self {
-        self.options.shutdown_grace = grace;
+    /// How long a connection may be idle before it is closed, `None` for as long as it likes: as
+    /// [`Limits::idle_timeout`]. Default: `None`.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.options.limits.idle_timeout = timeout.into();
         self
+    }
+
+    /// The certificate that is shown at `tls://` addresses, and whether clients must show one.
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+    pub fn tls(mut self, tls: crate::tls::ServerTls) -> Self {
+        self.options.listen = self.options.listen.tls(tls);
+        self
+    }
+
+    /// How long a client's TLS handshake may take. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.options.listen = self.options.listen.handshake_timeout(timeout);
+        self
+    }
+
+    /// TLS handshakes at once, of each address; more wait until one is over, or its client has been silent for half a
+    /// second. Default: 256.
+    pub fn handshakes(mut self, handshakes: usize) -> Self {
+        self.options.listen = self.options.listen.handshakes(handshakes);
+        self
+    }
+
+    /// TCP keep-alive of the connections, `None` for none. Default: a client that has died without a word is noticed
+    /// within two minutes; see [`KeepAlive`].
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.options.listen = self.options.listen.keep_alive(keep_alive);
+        self
+    }
+
+    /// How long requests at work have after the server was told to stop. Default: 30 s, as long as a client
+    /// waits for an answer by default.
+    pub fn shutdown_grace(self, grace: Duration) -> Self {
+        self.owner.set_grace(grace);
+        self
+    }
+
+    /// What ends this server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.owner.handle().clone()
     }
 
     /// Binds every address. Connections queue in the system's backlog until the server runs.
@@ -118,16 +166,24 @@ impl Server {
     /// # Cancel safety
     ///
     /// Dropping the future unbinds what was bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, or in one without a clock or sockets: build it with `enable_all`.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
-        let router = Arc::new(Router::new(self.services)?);
+        require_clock();
+        let router = Arc::new(Router::new(self.services)?.with_timeouts(self.timeouts)?);
         let mut listeners = self.listeners;
+        if let Some(HandedOver(take)) = self.inherit {
+            listeners.extend(take(&self.options.listen)?);
+        }
         for address in self.addresses {
             listeners.push(Listener::bind(&address?, &self.options.listen).await?);
         }
         if listeners.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        Ok(BoundServer { router, listeners, options: self.options })
+        Ok(BoundServer { router, listeners, options: self.options, owner: self.owner })
     }
 
     /// Binds and serves for ever.
@@ -165,6 +221,7 @@ pub struct BoundServer {
     router: Arc<Router>,
     listeners: Vec<Listener>,
     options: Options,
+    owner: Owner,
 }
 
 impl BoundServer {
@@ -173,7 +230,12 @@ impl BoundServer {
         self.listeners.iter().map(|listener| listener.address().clone()).collect()
     }
 
-    /// Serves for ever.
+    /// What ends this server from elsewhere.
+    pub fn handle(&self) -> ServerHandle {
+        self.owner.handle().clone()
+    }
+
+    /// Serves until a [`handle`](Self::handle) tells it to end.
     ///
     /// # Errors
     ///
@@ -186,9 +248,15 @@ impl BoundServer {
         self.run_until(pending::<()>()).await.map(drop)
     }
 
-    /// Serves until `stop` is ready, then ends in order: no more connections, no more requests; those
-    /// at work are answered, and what the grace of [`Server::shutdown_grace`] does not suffice for is
-    /// dropped.
+    /// Serves until `stop` is ready, or a [`handle`](Self::handle) says so, then ends in order:
+    ///
+    /// 1. No connection is accepted any more, and the addresses are free.
+    /// 2. Requests and notifications at work go on, and calls that they make of their peers are answered. A request that
+    ///    is read now is refused with -32003, "the server is shutting down": the caller knows that it was not run. A
+    ///    notification that had been read, or is read at once, is run; one that comes later is discarded and counted.
+    /// 3. A connection is closed as soon as it has nothing at work and its answers are written.
+    /// 4. When the grace of [`Server::shutdown_grace`] is over, what is left is dropped, and tasks have one second to
+    ///    end.
     ///
     /// # Errors
     ///
@@ -198,53 +266,81 @@ impl BoundServer {
     ///
     /// Dropping the future closes every connection at once.
     pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
-        let Options { limits, faults, shutdown_grace, .. } = self.options;
+        let Options { limits, faults, .. } = self.options;
         let tasks = TaskTracker::new();
         let connections = Arc::new(Connections::default());
+        let blocking = Arc::new(Semaphore::new(limits.blocking));
         let acceptor = Acceptor {
             router: self.router,
-            blocking: Arc::new(Semaphore::new(limits.blocking)),
+            blocking: Arc::clone(&blocking),
             places: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
             manners: Manners { limits: Arc::new(limits), faults },
             tasks: tasks.clone(),
             connections: Arc::clone(&connections),
+            server: self.owner.handle().clone(),
         };
         // Whatever ends this future ends the connections.
-        let abort = AbortOnDrop(Arc::clone(&connections));
+        let run = Run { connections, owner: self.owner };
         for listener in self.listeners {
             tasks.spawn(accept_all(acceptor.clone(), listener));
         }
+        let most_blocking = acceptor.manners.limits.blocking;
         drop(acceptor);
-        stop.await;
-        tracing::info!("shutting down");
-        connections.close(Closing::Drain);
-        tasks.close();
-        let in_time = tokio::time::timeout(shutdown_grace, tasks.wait()).await.is_ok();
-        let aborted = if in_time { 0 } else { connections.at_work() };
-        drop(abort);
-        // A blocking method cannot be stopped; the server does not wait for it.
+        select(pin!(stop), pin!(run.owner.ordered())).await;
+        run.drain(&tasks).await;
+        run.abort();
+        // A blocking method cannot be stopped, nor one that never waits; the server does not wait for them.
         if tokio::time::timeout(ABORT_GRACE, tasks.wait()).await.is_err() {
             tracing::warn!(tasks = tasks.len(), "tasks are left that do not end");
         }
-        Ok(Stopped { aborted })
+        let stopped = run.count(most_blocking - blocking.available_permits());
+        tracing::info!(%stopped, "the server has ended");
+        run.owner.end(stopped);
+        Ok(stopped)
     }
 }
 
-/// Closes every connection of a server at once when it is dropped.
-struct AbortOnDrop(Arc<Connections>);
+/// What a server runs; it is ended at once when this is dropped.
+struct Run {
+    connections: Arc<Connections>,
+    owner: Owner,
+}
 
-impl Drop for AbortOnDrop {
+impl Run {
+    /// Ends in order, as far as the time allows.
+    async fn drain(&self, tasks: &TaskTracker) {
+        tracing::info!("shutting down");
+        if !self.owner.handle().is_stopping() {
+            self.owner.handle().shutdown();
+        }
+        self.connections.close(Closing::Drain);
+        tasks.close();
+        if let Either::Right(_) = select(pin!(tasks.wait()), pin!(self.owner.due())).await {
+            tracing::debug!("the grace is over");
+        }
+    }
+
+    fn abort(&self) {
+        self.connections.close(Closing::Abort);
+        self.owner.handle().aborted().cancel();
+    }
+
+    /// How it ended, with this many blocking methods left.
+    fn count(&self, blocking: usize) -> Stopped {
+        let tally = self.owner.handle().tally();
+        let (connections, at_work) = self.connections.left();
+        add(&tally.connections_aborted, connections);
+        add(&tally.aborted, at_work);
+        let mut stopped = tally.count();
+        stopped.blocking = blocking;
+        stopped
+    }
+}
+
+impl Drop for Run {
     fn drop(&mut self) {
-        self.0.close(Closing::Abort);
+        self.abort();
     }
-}
-
-/// How a server ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stopped {
-    /// Requests and notifications at work that the grace did not suffice for.
-    pub aborted: usize,
 }
 
 /// Why a server cannot start.
@@ -260,6 +356,9 @@ pub enum ServeError {
     /// There is nothing to listen on.
     #[error("the server has no address; give it one, such as .listen(\"tcp://127.0.0.1:8000\")")]
     NoAddress,
+    /// The system does not let the program listen for signals.
+    #[error("cannot listen for signals: {0}")]
+    Signal(std::io::Error),
     /// Two services have a method of the same name on the wire.
     #[error(
         "the services `{first}` and `{second}` both have a method `{method}`; give one of them a \
@@ -272,6 +371,15 @@ pub enum ServeError {
         first: &'static str,
         /// The service that has it as well.
         second: &'static str,
+    },
+    /// A timeout was set for a method that no service has.
+    #[error(
+        "no service has a method `{method}`, for which a timeout is set; what counts is the name on \
+         the wire, with its namespace"
+    )]
+    NoSuchMethod {
+        /// The name.
+        method: Box<str>,
     },
     /// Two services take any name.
     #[error("the services `{first}` and `{second}` both take methods of any name; only one can")]

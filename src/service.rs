@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::{Future, ready};
 use std::pin::Pin;
 
+use bytes::Bytes;
 use msgrpc_core::value::{self, EncodeError, Style};
 use msgrpc_core::{
     Fault, FaultCode, FaultFormat, OwnedInvocation, Payload, encode_error, printable,
@@ -95,6 +96,14 @@ impl Request {
         match &self.invocation {
             Invocation::Wire(invocation) => invocation.params(),
             Invocation::InProcess { call, .. } => &call.params,
+        }
+    }
+
+    /// A part of the params to keep: shared when it is large, copied when it is small.
+    pub(crate) fn part(&self, part: &[u8]) -> Bytes {
+        match &self.invocation {
+            Invocation::Wire(invocation) => invocation.part(part),
+            Invocation::InProcess { call, .. } => call.params.part(part),
         }
     }
 

@@ -8,9 +8,14 @@ use std::mem::replace;
 use std::sync::Arc;
 use std::task::Poll;
 
-use msgrpc_core::{Fault, FaultCode};
+use bytes::Bytes;
+use msgrpc_core::{Fault, FaultCode, value};
 
+use crate::arguments::Arguments;
+use crate::call::Call;
+use crate::caller::Caller;
 use crate::service::{Outcome, OutcomeFuture, Request};
+use crate::travel::Argument;
 
 /// The future of a method, which decodes its arguments, runs it and encodes its outcome.
 #[inline]
@@ -70,6 +75,52 @@ impl<T> Probe<Option<T>> {
 impl<T, E> Probe<Result<T, E>> {
     /// It is a `Result`.
     pub const RESULT: bool = true;
+}
+
+impl Probe<Bytes> {
+    /// Takes an argument: large bytes are a part of the request's frame.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::take`].
+    pub fn take(arguments: &mut Arguments<'_>) -> Result<Bytes, Fault> {
+        arguments.take_bytes()
+    }
+
+    /// Reads a call's result: large bytes are a part of the answer's frame.
+    pub fn read<E, C: Caller>(call: Call<Bytes, E, C>) -> Call<Bytes, E, C> {
+        call.reading(|result| value::decode(result).map(|bytes| result.part(bytes)))
+    }
+}
+
+/// What a type that is not [`Bytes`] does, whatever it is called.
+pub trait Decoded {
+    /// The type.
+    type Type;
+
+    /// Takes an argument.
+    ///
+    /// # Errors
+    ///
+    /// As [`Arguments::take`].
+    fn take<'r>(arguments: &mut Arguments<'r>) -> Result<Self::Type, Fault>
+    where
+        Self::Type: Argument<'r>,
+    {
+        Argument::take(arguments)
+    }
+
+    /// Reads a call's result.
+    fn read<E, C: Caller>(call: Call<Self::Type, E, C>) -> Call<Self::Type, E, C>
+    where
+        Self::Type: Sized,
+    {
+        call
+    }
+}
+
+impl<T> Decoded for Probe<T> {
+    type Type = T;
 }
 
 /// The answers for any other type.

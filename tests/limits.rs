@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use msgrpc::{CallError, FaultCode, Limits, Server, Value};
 use support::{
-    Bench, LabClient, LabService, Running, Script, bytes, client_limits, lab_with, notification,
-    quiet, request, response, server_limits, until, value,
+    Bench, LabClient, LabService, Running, Script, bytes, client_limits, lab_with, memory,
+    notification, quiet, request, response, server_limits, until, value,
 };
 
 const MIB: usize = 1 << 20;
@@ -154,6 +154,21 @@ async fn connections_over_the_limit_wait_until_one_ends() {
     assert!(!waiting.is_finished(), "two are connected");
     labs.pop();
     assert_eq!(waiting.await.unwrap().unwrap(), 3);
+}
+
+#[tokio::test]
+async fn one_connection_may_come_by_any_of_several_addresses() {
+    let (first, last) = (memory(), memory());
+    let server = Server::new(LabService::new(Bench::default()))
+        .listen(&*first)
+        .limits(server_limits(|limits| limits.connections = 1));
+    let _server = Running::start_at(server, &last).await;
+    for address in [&first, &last, &first] {
+        let client = LabClient::connect(address).await.unwrap();
+        let call = tokio::spawn(client.add(1, 2));
+        until("it is answered", || call.is_finished()).await;
+        assert_eq!(call.await.unwrap().unwrap(), 3);
+    }
 }
 
 #[tokio::test]

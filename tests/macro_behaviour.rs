@@ -400,3 +400,60 @@ fn calls_are_futures_that_can_go_anywhere() {
         can_be_spawned(EverythingClient::connect("memory://nobody"));
     };
 }
+
+/// The crate's own type, and one that only has its name.
+mod octets {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    pub(crate) struct Bytes(pub(crate) String);
+}
+
+#[msgrpc::service]
+trait Octets {
+    async fn twice(&self, data: bytes::Bytes) -> Result<bytes::Bytes, Refusal>;
+    /// How far apart the two lie.
+    async fn distance(&self, first: bytes::Bytes, second: bytes::Bytes) -> usize;
+    async fn namesake(&self, data: octets::Bytes) -> octets::Bytes;
+}
+
+struct Doubling;
+
+impl Octets for Doubling {
+    async fn twice(&self, data: bytes::Bytes) -> Result<bytes::Bytes, Refusal> {
+        Ok([&data[..], &data[..]].concat().into())
+    }
+
+    async fn distance(&self, first: bytes::Bytes, second: bytes::Bytes) -> usize {
+        second.as_ptr().addr().abs_diff(first.as_ptr().addr())
+    }
+
+    async fn namesake(&self, data: octets::Bytes) -> octets::Bytes {
+        data
+    }
+}
+
+#[tokio::test]
+async fn shared_bytes_of_every_size_arrive_and_large_ones_lie_in_the_request() {
+    let address = served(OctetsService::new(Doubling), "octets").await;
+    let octets = OctetsClient::connect(&address).await.unwrap();
+    for size in [0, 1, 31, 300, 16_383, 16_384, 70_000, 1 << 20] {
+        let data: bytes::Bytes = (0..=250_u8).cycle().take(size).collect();
+        let twice = octets.twice(data.clone()).await.unwrap();
+        assert_eq!(twice, [&data[..], &data[..]].concat());
+    }
+    let large = bytes::Bytes::from(vec![7; 70_000]);
+    let bin32_head = 5;
+    assert_eq!(octets.distance(large.clone(), large).await.unwrap(), 70_000 + bin32_head);
+    let namesake = octets.namesake(octets::Bytes("text".into())).await.unwrap();
+    assert_eq!(namesake, octets::Bytes("text".into()));
+
+    let untyped = Client::connect(&address).await.unwrap();
+    let twice: Value = untyped.call("twice", ("text for bytes",)).await.unwrap();
+    assert_eq!(twice.as_bytes(), Some(&b"text for bytestext for bytes"[..]));
+    let error = untyped.call::<Value>("twice", (1,)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "[-32602] parameter 1 `data` of `twice`: invalid type: integer `1`, expected a borrowed byte array"
+    );
+}

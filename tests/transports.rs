@@ -11,10 +11,50 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::future::{join_all, try_join_all};
 use msgrpc::transport::{DialOptions, dial};
-use msgrpc::{Address, CallError, Client, Context, Reconnect, ServeError, Server, Stopped};
+use msgrpc::{
+    Address, CallError, Client, ClientBuilder, ConnectError, Context, Reconnect, ServeError,
+    Server, Stopped,
+};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+#[path = "support/certs.rs"]
+mod certs;
+
+/// The settings of both ends, with certificates; transports other than TLS take no notice of them.
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+mod trusted {
+    use std::sync::LazyLock;
+
+    use msgrpc::tls::{ClientTls, ServerTls};
+
+    use super::{ClientBuilder, DialOptions, Server, certs};
+
+    static ENDS: LazyLock<(ServerTls, ClientTls)> = LazyLock::new(|| {
+        let bed = certs::Bed::new();
+        (bed.server.clone(), bed.client.clone())
+    });
+
+    pub(super) fn server(server: Server) -> Server {
+        server.tls(ENDS.0.clone())
+    }
+
+    pub(super) fn client(client: ClientBuilder) -> ClientBuilder {
+        client.tls(ENDS.1.clone())
+    }
+
+    pub(super) fn dial(options: DialOptions) -> DialOptions {
+        options.tls(ENDS.1.clone())
+    }
+}
+
+/// The settings of both ends.
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
+mod trusted {
+    pub(super) use std::convert::{identity as server, identity as client, identity as dial};
+}
 
 /// What is called over each transport.
 #[msgrpc::service]
@@ -105,14 +145,23 @@ struct Bed {
 impl Bed {
     async fn new(address: &str) -> Self {
         let service = ProbeService::new(Implementation::default());
-        let server = Server::new(service).listen(address).bind().await.expect("it is free");
+        let server = trusted::server(Server::new(service)).listen(address);
+        let server = server.bind().await.expect("it is free");
         let address = server.addresses().remove(0);
         let (stop, stopped) = oneshot::channel();
         Self { address, stop, server: tokio::spawn(server.run_until(stopped)) }
     }
 
     async fn client(&self) -> ProbeClient {
-        ProbeClient::connect(&self.address.to_string()).await.expect("it listens")
+        self.connect().await.expect("it listens")
+    }
+
+    async fn connect(&self) -> Result<ProbeClient, ConnectError> {
+        self.builder().connect().await.map(ProbeClient::new)
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        trusted::client(Client::builder(&self.address.to_string()))
     }
 }
 
@@ -176,14 +225,14 @@ async fn many_calls_of_many_clients_find_their_answers(address: String) {
 async fn the_server_calls_back_over_the_same_connection(address: String) {
     let bed = Bed::new(&address).await;
     let oracle = OracleService::new(Implementation::default());
-    let client = Client::builder(&bed.address.to_string()).serve(oracle).connect().await.unwrap();
+    let client = bed.builder().serve(oracle).connect().await.unwrap();
     assert_eq!(ProbeClient::new(client).ask_back(8).await.unwrap(), 50);
 }
 
 /// W13, with the bytes as another implementation would write them.
 async fn a_peer_that_half_closes_gets_all_answers(address: String) {
     let bed = Bed::new(&address).await;
-    let mut stream = dial(&bed.address, &DialOptions::default()).await.unwrap();
+    let mut stream = dial(&bed.address, &trusted::dial(DialOptions::default())).await.unwrap();
     // [0, 1, "sleep", [50]] and [0, 2, "add", [2, 3]] (W2)
     let requests = b"\x94\x00\x01\xa5sleep\x91\x32\x94\x00\x02\xa3add\x92\x02\x03";
     let written = poll_fn(|cx| stream.poll_write(cx, &[IoSlice::new(requests)])).await.unwrap();
@@ -208,7 +257,8 @@ async fn shutting_down_answers_what_is_at_work_and_frees_the_address(address: St
     assert_eq!(bed.server.await.unwrap().unwrap().aborted, 0);
     let error = probe.add(1, 1).await.unwrap_err();
     assert!(matches!(error, CallError::Closed(_)), "{error}");
-    ProbeClient::connect(&bed.address.to_string()).await.expect_err("nobody listens any more");
+    let again = Client::builder(&bed.address.to_string());
+    trusted::client(again).connect().await.expect_err("nobody listens any more");
     Bed::new(&bed.address.to_string()).await.client().await.add(1, 1).await.unwrap();
 }
 
@@ -250,6 +300,11 @@ fn name() -> String {
 transports! {
     tcp => "tcp://127.0.0.1:0".to_owned(),
     memory => format!("memory://{}", super::name()),
+}
+
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+transports! {
+    tls => "tls://127.0.0.1:0".to_owned(),
 }
 
 #[cfg(unix)]

@@ -25,6 +25,7 @@ mod limits;
 mod message;
 mod msgid;
 mod payload;
+mod spare;
 
 pub use calls::{CallMap, Deadline};
 pub use error::{Greeting, ProtocolError};
@@ -34,4 +35,4 @@ pub use message::{
     Invocation, Malformed, Message, OwnedInvocation, Response, read as read_message,
 };
 pub use msgid::MsgId;
-pub use payload::{INLINE_BYTES, Payload, Raw, SHARED_BYTES};
+pub use payload::{INLINE_BYTES, Payload, PayloadBuffer, Raw, SHARED_BYTES};

@@ -84,8 +84,20 @@ pub struct Limits {
 
     /// How long a message may take from its first byte to its last. Beyond it the connection ends.
     ///
-    /// Default: 30 s. Silence between messages is not limited.
+    /// Default: 30 s. Silence between messages is limited by [`idle_timeout`](Self::idle_timeout).
     pub partial_message_timeout: Duration,
+
+    /// How long a connection may be idle: no byte comes from the peer, and nothing is at work or awaited
+    /// on either side. Then it is closed in order. What we send does not count: a peer that only
+    /// listens is idle.
+    ///
+    /// A call that is sent just when the peer closes fails as closed, and may or may not have been
+    /// executed; so the side that calls should have the shorter timeout.
+    ///
+    /// Default: `None`. Silence is no sign of trouble: a client may wait for a notification for days, and
+    /// one that has died is noticed by the keep-alive of TCP. Servers that strangers reach may want one,
+    /// since idle connections count among [`connections`](Self::connections).
+    pub idle_timeout: Option<Duration>,
 
     /// How long queued bytes may wait without the peer taking any. Beyond it the connection ends.
     ///
@@ -108,7 +120,8 @@ pub struct Limits {
     /// Default: 512, which is the size of tokio's blocking pool.
     pub blocking: usize,
 
-    /// Connections that a server holds at once. Beyond it new ones wait in the system's backlog.
+    /// Connections that a server serves at once. Beyond it new ones wait: one at each listener, the others in the
+    /// system's backlog.
     ///
     /// Default: 10 000.
     pub connections: usize,
@@ -132,6 +145,7 @@ impl Limits {
             backlog_bytes: 64 << 10,
             protocol_errors: 16,
             partial_message_timeout: Duration::from_secs(30),
+            idle_timeout: None,
             write_stall_timeout: Duration::from_secs(30),
             half_close_grace: Duration::from_secs(30),
             forgotten_call_grace: Duration::from_secs(30),

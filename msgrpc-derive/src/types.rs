@@ -41,6 +41,11 @@ pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
     parameters_of(ty, "Option").and_then(|parameters| parameters.first().copied())
 }
 
+/// Whether `ty` may be the crate bytes' `Bytes`: by its name, of which a probe then makes sure.
+pub(crate) fn may_be_bytes(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == "Bytes")
+}
+
 /// The `T` of a `&T`.
 pub(crate) fn referent(ty: &Type) -> &Type {
     match peeled(ty) {

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 #[cfg(unix)]
 use crate::unix;
-use crate::{Address, Attempt, ConnectError, DialOptions, Stream, memory, tcp};
+use crate::{Address, Attempt, ConnectError, DialOptions, Stream, memory, tcp, tls};
 
 /// Connects to `address`.
 ///
@@ -39,6 +39,7 @@ use crate::{Address, Attempt, ConnectError, DialOptions, Stream, memory, tcp};
 pub async fn dial(address: &Address, options: &DialOptions) -> Result<Stream, ConnectError> {
     match address {
         Address::Tcp(host) => tcp::dial(address, host, options).await,
+        Address::Tls(host) => tls::dial(address, host, options).await,
         Address::Memory(name) => memory::dial(address, name, options).await,
         #[cfg(unix)]
         Address::Unix(unix) => unix::dial(address, unix, options).await,

@@ -4,7 +4,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use crate::{Address, backoff::is_out_of_descriptors};
+use crate::{Address, backoff::is_out_of_descriptors, tls};
 
 /// No connection came about.
 ///
@@ -56,6 +56,19 @@ pub enum ConnectError {
         /// Where to.
         address: Address,
     },
+    /// The host was reached, but TLS did not come about.
+    ///
+    /// Prints, for example, `could not connect to tls://db:8443: the TLS handshake with "db" failed: invalid peer
+    /// certificate: UnknownIssuer`, and what may help.
+    #[error("could not connect to {address}: {}", tls::explain(address, server_name, cause))]
+    Tls {
+        /// Where to.
+        address: Address,
+        /// The name that the server's certificate must be valid for.
+        server_name: String,
+        /// What went wrong: an error of rustls within, an error of the settings, or of the socket.
+        cause: io::Error,
+    },
     /// This version, or this system, has no such transport.
     #[error("could not connect to {address}: {}", unsupported(address))]
     Unsupported {
@@ -92,8 +105,20 @@ impl ConnectError {
 
     /// Whether trying again cannot help, because the program or its configuration must change.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Unsupported { .. })
+        match self {
+            Self::Unsupported { .. } => true,
+            Self::Tls { cause, .. } => tls::is_permanent(cause),
+            _ => false,
+        }
     }
+}
+
+/// Whether a new connection would end as the one did whose reading or writing failed with `error`, until the program
+/// or its configuration changes.
+///
+/// So it is when the server rejects our certificate: by TLS 1.3 that is known only at the first read.
+pub fn is_permanent(error: &io::Error) -> bool {
+    tls::is_rejection(error)
 }
 
 /// One socket address that was tried.
@@ -164,6 +189,38 @@ pub enum BindError {
     /// Something that is not a socket is at the path of a Unix socket; it is left alone.
     #[error("cannot listen on {address}: something else is there already, which is not a socket")]
     NotASocket {
+        /// Where.
+        address: Address,
+    },
+    /// A socket that was made elsewhere cannot be listened on.
+    #[error("cannot listen on the socket handed over: {}", reason(cause))]
+    Handed {
+        /// What is wrong with it.
+        cause: io::Error,
+    },
+    /// The service manager has handed over no sockets, or they were taken before. With the feature `listenfd`.
+    #[error(
+        "no sockets were handed over: LISTEN_FDS is not set for this process. Start it by a systemd \
+         socket unit, or try: systemd-socket-activate -l 8000 <program>"
+    )]
+    NoneInherited,
+    /// The service manager has handed over something that cannot be listened on. With the feature `listenfd`.
+    #[error(
+        "cannot listen on socket {index} of those handed over in LISTEN_FDS: {}",
+        reason(cause)
+    )]
+    Inherited {
+        /// Which one, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        cause: io::Error,
+    },
+    /// TLS wants a certificate, and the options have none.
+    #[error(
+        "cannot listen on {address}: no certificate is set; give it one, such as \
+         .tls(ServerTls::from_files(\"server.pem\", \"server.key\")?)"
+    )]
+    NoCertificate {
         /// Where.
         address: Address,
     },
@@ -257,7 +314,11 @@ fn refusal(address: &Address, error: &io::Error) -> String {
 
 fn unsupported(address: &Address) -> String {
     let what = match address {
-        Address::Tls(_) => "TLS is",
+        Address::Tls(_) => {
+            return "TLS is not in this build; switch on the feature `tls` or `tls-aws-lc` of \
+                    msgrpc, or use tcp://"
+                .to_owned();
+        }
         Address::Unix(unix) => {
             let what = if unix.path().is_some() { "unix sockets" } else { "abstract unix sockets" };
             return format!("{what} are not supported on this system; use tcp:// or memory://");
@@ -270,7 +331,7 @@ fn unsupported(address: &Address) -> String {
 }
 
 /// The reason in words, the same on every system where it is one of the common ones.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let words = match error.kind() {
         io::ErrorKind::AddrInUse => "address already in use",
         io::ErrorKind::AddrNotAvailable => "address not available",

@@ -12,7 +12,9 @@
 //! | connecting | [`dial()`], [`DialOptions`], [`ConnectError`] |
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
+//! | noticing dead peers | [`KeepAlive`] |
 //! | own listeners | [`Accept`] |
+//! | certificates and trust, for `tls://` | the module `tls`, with the feature `tls` or `tls-aws-lc` |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -36,10 +38,14 @@
 
 mod address;
 mod backoff;
+mod bound;
 mod connect;
 mod dial;
 mod error;
 mod halves;
+#[cfg(feature = "listenfd")]
+mod inherit;
+mod keep_alive;
 mod listener;
 mod memory;
 mod options;
@@ -47,6 +53,11 @@ mod peer;
 mod resolve;
 mod stream;
 mod tcp;
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub mod tls;
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
+#[path = "no_tls.rs"]
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -55,8 +66,9 @@ pub use address::{
 };
 pub use connect::{Connect, Dialer};
 pub use dial::dial;
-pub use error::{Attempt, BindError, ConnectError};
+pub use error::{Attempt, BindError, ConnectError, is_permanent};
 pub use futures::future::BoxFuture;
+pub use keep_alive::KeepAlive;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};

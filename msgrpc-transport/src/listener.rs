@@ -11,7 +11,7 @@ use std::{
 
 #[cfg(unix)]
 use crate::unix;
-use crate::{Address, BindError, BoxFuture, ListenOptions, Stream, memory, tcp};
+use crate::{Address, BindError, BoxFuture, ListenOptions, Stream, memory, tcp, tls};
 
 /// A source of connected streams, whatever carries them.
 ///
@@ -24,6 +24,7 @@ pub struct Listener {
 
 enum Kind {
     Tcp(tcp::Listening),
+    Tls(Box<tls::Listening>),
     #[cfg(unix)]
     Unix(unix::Listening),
     Memory(memory::Listening),
@@ -49,8 +50,12 @@ impl Listener {
     pub async fn bind(address: &Address, options: &ListenOptions) -> Result<Self, BindError> {
         match address {
             Address::Tcp(host) => {
-                let (listening, address) = tcp::Listening::bind(address, host, options).await?;
-                Ok(Self { kind: Kind::Tcp(listening), address })
+                let (listening, local) = tcp::Listening::bind(address, host, options).await?;
+                Ok(Self { kind: Kind::Tcp(listening), address: Address::Tcp(local) })
+            }
+            Address::Tls(host) => {
+                let (listening, local) = tls::Listening::bind(address, host, options).await?;
+                Ok(Self { kind: Kind::Tls(Box::new(listening)), address: Address::Tls(local) })
             }
             Address::Memory(name) => {
                 let listening = memory::Listening::bind(name, options)?;
@@ -70,6 +75,15 @@ impl Listener {
         Self { kind: Kind::Custom(Custom::Idle(Box::new(accept))), address }
     }
 
+    pub(crate) fn tcp(listening: tcp::Listening, address: Address) -> Self {
+        Self { kind: Kind::Tcp(listening), address }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn unix(listening: unix::Listening, address: Address) -> Self {
+        Self { kind: Kind::Unix(listening), address }
+    }
+
     /// Waits for the next connection.
     ///
     /// It cannot fail. An error of the connection that was about to be accepted is passed over. When descriptors or
@@ -86,6 +100,7 @@ impl Listener {
     pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
         match &mut self.kind {
             Kind::Tcp(listening) => listening.poll_accept(cx),
+            Kind::Tls(listening) => listening.poll_accept(cx),
             #[cfg(unix)]
             Kind::Unix(listening) => listening.poll_accept(cx),
             Kind::Memory(listening) => listening.poll_accept(cx),

@@ -1,7 +1,7 @@
 //! Who is at the other end of a stream.
 //!
 //! Used for logs, error messages and a service's context. A socket address authenticates nobody: it is where bytes came
-//! from, not who sent them. Credentials come from the kernel.
+//! from, not who sent them. Credentials come from the kernel, certificates from a TLS handshake.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -14,6 +14,14 @@ use crate::UnixAddress;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Peer {
     kind: Kind,
+    proof: Option<Arc<Proof>>,
+}
+
+/// With what the peer has proved who it is.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Proof {
+    certificates: Vec<Vec<u8>>,
+    subject: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -27,23 +35,49 @@ enum Kind {
 impl Peer {
     /// A peer behind a Unix socket; such sockets of clients have no address.
     pub fn unix() -> Self {
-        Self { kind: Kind::Unix { address: None, credentials: None } }
+        Self::from(Kind::Unix { address: None, credentials: None })
     }
 
     /// A peer behind a Unix socket; `address`: where a server listens.
     #[cfg(unix)]
     pub(crate) fn unix_at(address: Option<UnixAddress>, credentials: Option<Credentials>) -> Self {
-        Self { kind: Kind::Unix { address, credentials } }
+        Self::from(Kind::Unix { address, credentials })
     }
 
     /// A peer within this process.
     pub fn memory() -> Self {
-        Self { kind: Kind::Memory }
+        Self::from(Kind::Memory)
     }
 
     /// A peer that a custom transport names itself, as in `child 4711`.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        Self { kind: Kind::Named(name.into()) }
+        Self::from(Kind::Named(name.into()))
+    }
+
+    /// The same peer, who has proved to be the one of these certificates; `chain` and `subject` are as
+    /// [`certificates`](Self::certificates) and [`subject`](Self::subject) return them.
+    ///
+    /// For transports that do so: TLS does, and tests that pretend to.
+    #[must_use]
+    pub fn with_certificates(mut self, chain: Vec<Vec<u8>>, subject: impl Into<String>) -> Self {
+        self.proof = Some(Arc::new(Proof { certificates: chain, subject: subject.into() }));
+        self
+    }
+
+    /// The certificates that the peer showed over TLS, each in DER: its own, then its issuers' in the peer's order.
+    /// Empty when it showed none, or does not speak TLS.
+    ///
+    /// The first one was checked, and the peer has its key, unless the settings of this side check nothing.
+    pub fn certificates(&self) -> &[Vec<u8>] {
+        self.proof.as_ref().map_or(&[], |proof| &proof.certificates)
+    }
+
+    /// The subject of the peer's own certificate, such as `CN=robot 7, O=Example`; `None` without a certificate.
+    ///
+    /// It may be empty: many certificates name their owner only in the extension for alternative names. Characters that
+    /// have a meaning in it, and control characters, are escaped as RFC 4514 does, so that two subjects never read alike.
+    pub fn subject(&self) -> Option<&str> {
+        self.proof.as_ref().map(|proof| proof.subject.as_str())
     }
 
     /// The address and port of the peer; `None` unless it is an internet socket.
@@ -65,9 +99,15 @@ impl Peer {
     }
 }
 
+impl From<Kind> for Peer {
+    fn from(kind: Kind) -> Self {
+        Self { kind, proof: None }
+    }
+}
+
 impl From<SocketAddr> for Peer {
     fn from(address: SocketAddr) -> Self {
-        Self { kind: Kind::Socket(address) }
+        Self::from(Kind::Socket(address))
     }
 }
 

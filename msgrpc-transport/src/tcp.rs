@@ -16,7 +16,7 @@ use tokio::net::{
 };
 
 use crate::{
-    Address, BindError, ConnectError, DialOptions, HostPort, ListenOptions, Stream,
+    Address, BindError, ConnectError, DialOptions, HostPort, KeepAlive, ListenOptions, Stream,
     backoff::AcceptBackoff,
     dial::{race, within},
     halves::Socket,
@@ -52,6 +52,22 @@ pub(crate) async fn dial(
     host: &HostPort,
     options: &DialOptions,
 ) -> Result<Stream, ConnectError> {
+    let (socket, peer) = connect(address, host, options).await?;
+    let failed = |cause| ConnectError::Io { address: address.clone(), cause };
+    Stream::tcp(socket, peer).map_err(failed)
+}
+
+/// Connects to whichever address of `host` answers first, and tells which one that was.
+pub(crate) async fn connect(
+    address: &Address,
+    host: &HostPort,
+    options: &DialOptions,
+) -> Result<(TcpStream, SocketAddr), ConnectError> {
+    let connect = async |peer| {
+        let socket = TcpStream::connect(peer).await?;
+        KeepAlive::apply(options.keep_alive, &socket);
+        Ok((socket, peer))
+    };
     let mut attempts = Vec::new();
     let connecting = async {
         let found = resolve(host).await?;
@@ -60,15 +76,11 @@ pub(crate) async fn dial(
     let outcome = within(options.connect_timeout, connecting).await;
     let address = address.clone();
     match outcome {
-        Ok(Ok(Some(stream))) => Ok(stream),
+        Ok(Ok(Some(connected))) => Ok(connected),
         Ok(Ok(None)) => Err(ConnectError::Failed { address, attempts }),
         Ok(Err(cause)) => Err(ConnectError::Resolve { address, cause }),
         Err(timeout) => Err(ConnectError::TimedOut { address, timeout, attempts }),
     }
-}
-
-async fn connect(address: SocketAddr) -> io::Result<Stream> {
-    Stream::tcp(TcpStream::connect(address).await?, address)
 }
 
 /// A listening socket and its patience.
@@ -76,6 +88,7 @@ async fn connect(address: SocketAddr) -> io::Result<Stream> {
 pub(crate) struct Listening {
     listener: TcpListener,
     backoff: AcceptBackoff,
+    keep_alive: Option<KeepAlive>,
 }
 
 impl Listening {
@@ -84,7 +97,7 @@ impl Listening {
         address: &Address,
         host: &HostPort,
         options: &ListenOptions,
-    ) -> Result<(Self, Address), BindError> {
+    ) -> Result<(Self, HostPort), BindError> {
         let failed = |cause| BindError::Io { address: address.clone(), cause };
         let found = resolve(host)
             .await
@@ -92,11 +105,7 @@ impl Listening {
         let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for socket_address in found {
             match listen(socket_address, options.backlog) {
-                Ok(listener) => {
-                    let local = HostPort::from(listener.local_addr().map_err(failed)?);
-                    let listening = Self { listener, backoff: AcceptBackoff::default() };
-                    return Ok((listening, Address::Tcp(local)));
-                }
+                Ok(listener) => return Self::over(listener, options).map_err(failed),
                 // An address that the machine does not have (IPv6 switched off) says less than any other reason.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {}
                 Err(error) => failure = error,
@@ -105,15 +114,39 @@ impl Listening {
         Err(failed(failure))
     }
 
+    /// Listens on a socket that is bound already.
+    pub(crate) fn from_std(
+        listener: std::net::TcpListener,
+        options: &ListenOptions,
+    ) -> io::Result<(Self, HostPort)> {
+        listener.set_nonblocking(true)?;
+        Self::over(TcpListener::from_std(listener)?, options)
+    }
+
+    fn over(listener: TcpListener, options: &ListenOptions) -> io::Result<(Self, HostPort)> {
+        let local = HostPort::from(listener.local_addr()?);
+        let keep_alive = options.keep_alive;
+        let listening = Self { listener, backoff: AcceptBackoff::default(), keep_alive };
+        Ok((listening, local))
+    }
+
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
-        let listener = &self.listener;
+        self.poll_accept_with(cx, Stream::tcp)
+    }
+
+    /// Accepts a socket and lets `take` make something of it; where that fails the peer has already gone.
+    pub(crate) fn poll_accept_with<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl Fn(TcpStream, SocketAddr) -> io::Result<T>,
+    ) -> Poll<T> {
+        let (listener, keep_alive) = (&self.listener, self.keep_alive);
         self.backoff.poll_accept(cx, |cx| {
             let (socket, peer) = ready!(listener.poll_accept(cx))?;
-            Poll::Ready(match Stream::tcp(socket, peer) {
-                Ok(stream) => Ok(stream),
-                // Options of a socket cannot be set when the peer has already gone (macOS): as good as aborted.
-                Err(_gone) => Err(io::ErrorKind::ConnectionAborted.into()),
-            })
+            KeepAlive::apply(keep_alive, &socket);
+            // Options of a socket cannot be set when the peer has already gone (macOS): as good as aborted.
+            let aborted = |_gone| io::ErrorKind::ConnectionAborted.into();
+            Poll::Ready(take(socket, peer).map_err(aborted))
         })
     }
 }

@@ -123,6 +123,17 @@ impl Listening {
         Ok(Self { listener, backoff, address: address.clone(), file })
     }
 
+    /// Listens on a socket that is bound already, whose file is somebody else's.
+    pub(crate) fn from_std(
+        listener: std::os::unix::net::UnixListener,
+    ) -> io::Result<(Self, Address)> {
+        let address = address_of(&listener)?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        let backoff = AcceptBackoff::default();
+        Ok((Self { listener, backoff, address: address.clone(), file: None }, address))
+    }
+
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {
         let listener = &self.listener;
         let socket = ready!(self.backoff.poll_accept(cx, |cx| {
@@ -143,6 +154,23 @@ impl Drop for Listening {
             tracing::warn!(%error, path = %path.display(), "could not remove the socket's file");
         }
     }
+}
+
+/// The address of a socket that is bound.
+fn address_of(listener: &std::os::unix::net::UnixListener) -> io::Result<Address> {
+    let local = listener.local_addr()?;
+    let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
+    if let Some(path) = local.as_pathname() {
+        let no_text = || invalid(format!("its path is no text: {}", path.display()));
+        let text = path.to_str().ok_or_else(no_text)?;
+        return format!("unix://{text}").parse().map_err(|error| invalid(format!("{error}")));
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(name) = std::os::linux::net::SocketAddrExt::as_abstract_name(&local) {
+        let text = str::from_utf8(name).map_err(|error| invalid(format!("its name: {error}")))?;
+        return format!("unix:@{text}").parse().map_err(|error| invalid(format!("{error}")));
+    }
+    Err(invalid("it has no name; bind it before handing it over".to_owned()))
 }
 
 /// What the system takes for a name: the path, or the abstract name behind a zero byte. `None` where there are no

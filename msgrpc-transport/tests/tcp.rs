@@ -279,13 +279,21 @@ async fn an_accept_that_was_given_up_loses_no_connection() {
     assert_eq!(client.local().to_string(), format!("tcp://{}", server.peer()));
 }
 
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
+#[tokio::test]
+async fn a_build_without_tls_names_the_feature() {
+    let reason = "TLS is not in this build; switch on the feature `tls` or `tls-aws-lc` of msgrpc, \
+                  or use tcp://";
+    let error = connect(&"tls://localhost:1".parse().unwrap()).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("could not connect to tls://localhost:1: {reason}"));
+    assert!(error.is_permanent());
+    let error = bind("tls://localhost:1").await.unwrap_err();
+    assert_eq!(error.to_string(), format!("cannot listen on tls://localhost:1: {reason}"));
+}
+
 #[tokio::test]
 async fn schemes_that_come_later_say_so() {
-    let texts = [
-        ("tls://localhost:1", "TLS is"),
-        ("udp://localhost:1", "UDP is"),
-        ("multicast://239.1.2.3:1", "multicast is"),
-    ];
+    let texts = [("udp://localhost:1", "UDP is"), ("multicast://239.1.2.3:1", "multicast is")];
     for (text, what) in texts {
         let reason = format!("{what} not supported by this version yet; use tcp:// or memory://");
         let error = connect(&text.parse().unwrap()).await.unwrap_err();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, Connect, DialOptions, Dialer, Peer, Stream};
+use msgrpc_transport::{
+    Address, AddressError, Connect, DialOptions, Dialer, KeepAlive, Peer, Stream,
+};
 use tokio::time::sleep;
 
 use super::link::{Absence, Plan, StreamLink};
@@ -98,6 +100,33 @@ impl ClientBuilder {
     /// own takes as long as it likes.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.dial = self.dial.connect_timeout(timeout);
+        self
+    }
+
+    /// How long the connection may be idle before it is closed, `None` for as long as it likes: as
+    /// [`Limits::idle_timeout`]. Default: `None`.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.limits.idle_timeout = timeout.into();
+        self
+    }
+
+    /// TCP keep-alive, `None` for none. Default: a server that has died without a word is noticed within two minutes; see
+    /// [`KeepAlive`].
+    pub fn keep_alive(mut self, keep_alive: impl Into<Option<KeepAlive>>) -> Self {
+        self.dial = self.dial.keep_alive(keep_alive);
+        self
+    }
+
+    /// How long the TLS handshake may take, once the socket is connected. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.dial = self.dial.handshake_timeout(timeout);
+        self
+    }
+
+    /// Whom to trust at a `tls://` address, and what to show there. Default: whom the system trusts, and nothing.
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.dial = self.dial.tls(tls);
         self
     }
 

@@ -17,11 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::value::{self, EncodeError, Style};
-use msgrpc_core::{FaultFormat, Limits, Payload};
+use msgrpc_core::{FaultFormat, Limits, Payload, PayloadBuffer};
 use msgrpc_transport::{Connect, Stream};
 use serde::Serialize;
 use serde::ser::Error as _;
-use smallvec::SmallVec;
 
 use crate::call::{Call, Notify};
 use crate::caller::{Caller, Outgoing};
@@ -185,10 +184,10 @@ impl fmt::Debug for Client {
 
 /// Encodes the arguments of an untyped call: an array, or nothing (W3).
 pub(crate) fn encode_params(params: &impl Serialize) -> Result<Payload, EncodeError> {
-    let mut bytes = SmallVec::new();
+    let mut bytes = PayloadBuffer::default();
     value::encode(params, Style::Named, &mut bytes)?;
     match bytes.first() {
-        Some(0x90..=0x9f | 0xdc | 0xdd) => Ok(Payload::from_buffer(bytes)),
+        Some(0x90..=0x9f | 0xdc | 0xdd) => Ok(bytes.finish()),
         Some(0xc0) => Ok(Payload::copy(&[0x90])),
         // A tuple or list of nothing but `u8` encodes as bytes; as params it is a list of integers.
         Some(0xc4..=0xc6) => {

@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
@@ -41,6 +41,12 @@ impl Alarm {
             _ => Poll::Pending,
         }
     }
+}
+
+/// Panics in a runtime without a clock, in tokio's words: rather when something is built than when its first deadline is
+/// set.
+pub(crate) fn require_clock() {
+    drop(tokio::time::sleep(Duration::ZERO));
 }
 
 /// Now, on tokio's clock, which tests can pause.

@@ -8,13 +8,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation};
+use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, printable};
 
-use super::Connection;
+use super::stopwatch::{Stopwatch, Timed, timed};
+use super::{Connection, Done};
 use crate::context::Context as CallContext;
+use crate::method_timeouts::Due;
 use crate::router::Router;
 use crate::running::{Running, Started};
 use crate::service::{Outcome, Request};
+use crate::shutdown::add;
 
 /// What a connection serves.
 #[derive(Clone, Debug)]
@@ -25,8 +28,14 @@ pub(crate) struct Services {
 }
 
 impl Services {
-    fn start(&self, invocation: OwnedInvocation) -> Started {
-        Running::start(|| self.router.call(Request::new(invocation, self.context.clone())))
+    /// Starts one, and tells when it is due.
+    fn start(&self, invocation: OwnedInvocation) -> (Started, Option<Due>) {
+        let due = self.router.due(invocation.method());
+        let context = match &due {
+            Some(due) => self.context.due_at(due.at),
+            None => self.context.clone(),
+        };
+        (Running::start(|| self.router.call(Request::new(invocation, context))), due)
     }
 }
 
@@ -36,20 +45,48 @@ pub(super) struct Dispatcher {
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
-    /// No more requests are started.
-    pub(super) draining: bool,
+    pub(super) intake: Intake,
+}
+
+/// What is still started of what arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Intake {
+    All,
+    /// This side is ending: requests are refused, and what had arrived of notifications is run.
+    Notifications,
+    /// All that had arrived is in: notifications that come now are discarded.
+    Nothing,
 }
 
 impl Dispatcher {
     pub(super) fn new(connection: &Arc<Connection>, services: Services) -> Self {
-        let lane = Arc::new(Lane::default());
-        Self { connection: Arc::clone(connection), services, lane, draining: false }
+        Self {
+            connection: Arc::clone(connection),
+            services,
+            lane: Arc::default(),
+            intake: Intake::All,
+        }
+    }
+
+    /// Whether a notification that has just come is too late; it is counted.
+    pub(super) fn discards(&self, invocation: &OwnedInvocation) -> bool {
+        let discards = self.intake == Intake::Nothing && invocation.msgid().is_none();
+        if discards {
+            add(&self.connection.tally.refused, 1);
+            tracing::debug!(peer = %self.connection.peer_name(), "a notification came too late");
+        }
+        discards
     }
 
     /// Starts one. Ready: its outcome, of which nothing is sent for a notification.
-    pub(super) fn start(&mut self, invocation: OwnedInvocation) -> Poll<Outcome> {
+    pub(super) fn start(
+        &mut self,
+        invocation: OwnedInvocation,
+        stopwatch: &mut Stopwatch,
+    ) -> Poll<Outcome> {
         let msgid = invocation.msgid();
-        if self.draining && msgid.is_some() {
+        if self.intake != Intake::All && msgid.is_some() {
+            add(&self.connection.tally.refused, 1);
             let fault = Fault::new(FaultCode::ShuttingDown, "the server is shutting down");
             return Poll::Ready(fault.into());
         }
@@ -64,11 +101,15 @@ impl Dispatcher {
         } else {
             invocation
         };
-        let running = match self.services.start(invocation) {
-            Started::Pending(running) => running,
-            Started::Ready(outcome) => {
+        stopwatch.start(invocation.method());
+        let begun = match self.services.start(invocation) {
+            (Started::Pending(running), due) => Begun { running, method: stopwatch.latest(), due },
+            (Started::Ready(outcome), _) => {
                 if msgid.is_none() {
                     self.lane.leave();
+                    if self.intake != Intake::All {
+                        add(&self.connection.tally.answered, 1);
+                    }
                 }
                 return Poll::Ready(outcome);
             }
@@ -76,20 +117,41 @@ impl Dispatcher {
         let connection = Arc::clone(&self.connection);
         connection.at_work.fetch_add(1, Ordering::Relaxed);
         if let Some(msgid) = msgid {
-            self.connection.tasks.spawn(request(connection, msgid, running));
+            self.connection.tasks.spawn(request(connection, msgid, begun));
         } else {
             let (services, lane) = (self.services.clone(), Arc::clone(&self.lane));
-            self.connection.tasks.spawn(notifications(connection, services, lane, running));
+            self.connection.tasks.spawn(notifications(connection, services, lane, begun));
         }
         Poll::Pending
     }
 }
 
 /// A request that was not ready at once.
-async fn request(connection: Arc<Connection>, msgid: MsgId, running: Running) {
+async fn request(connection: Arc<Connection>, msgid: MsgId, begun: Begun) {
     let gone = connection.gone.clone();
-    let outcome = gone.run_until_cancelled(running).await;
-    connection.finish(outcome.map(|outcome| (msgid, outcome)));
+    let outcome = gone.run_until_cancelled(run(&connection, begun)).await;
+    connection.finish(outcome.map_or(Done::Dropped, |outcome| Done::Answered(msgid, outcome)));
+}
+
+/// What was not ready at once.
+struct Begun {
+    running: Running,
+    method: Box<str>,
+    due: Option<Due>,
+}
+
+/// Runs to the end, or until it is due.
+async fn run(connection: &Connection, begun: Begun) -> Outcome {
+    let Begun { running, method, due } = begun;
+    let peer = &**connection.peer_name();
+    let running = Timed { running, method: &method, peer };
+    let Some(due) = due else { return running.await };
+    if let Ok(outcome) = tokio::time::timeout_at(due.at, running).await {
+        return outcome;
+    }
+    add(&connection.tally.timed_out, 1);
+    tracing::warn!(peer, method = printable(&method), after = ?due.after, "a method timed out");
+    due.fault(&method).into()
 }
 
 /// A notification that was not ready at once, and those that came after it.
@@ -97,25 +159,27 @@ async fn notifications(
     connection: Arc<Connection>,
     services: Services,
     lane: Arc<Lane>,
-    first: Running,
+    first: Begun,
 ) {
     let gone = connection.gone.clone();
     let mut running = Some(first);
     loop {
         let alive = match running.take() {
-            Some(running) => gone.run_until_cancelled(running).await.is_some(),
+            Some(begun) => gone.run_until_cancelled(run(&connection, begun)).await.is_some(),
             None => !gone.is_cancelled(),
         };
-        connection.finish(None);
+        connection.finish(if alive { Done::Ran } else { Done::Dropped });
         let next = if alive { lane.next() } else { lane.clear() };
         match next {
             Next::Run(invocation) => {
-                if let Started::Pending(pending) = services.start(invocation) {
-                    running = Some(pending);
+                let method: Box<str> = invocation.method().into();
+                let started = timed(connection.peer_name(), &method, || services.start(invocation));
+                if let (Started::Pending(pending), due) = started {
+                    running = Some(Begun { running: pending, method, due });
                 }
             }
             Next::Dropped(count) => {
-                connection.at_work.fetch_sub(count, Ordering::Relaxed);
+                connection.discard(count);
                 return;
             }
         }

@@ -15,12 +15,14 @@ use bytes::BytesMut;
 use msgrpc_core::connection::Reach;
 use msgrpc_transport::Stream;
 
-use super::alarm::{Alarm, now};
-use super::dispatch::{Dispatcher, Services};
+use super::alarm::{Alarm, now, require_clock};
+use super::dispatch::{Dispatcher, Intake, Services};
+use super::idle::Idle;
 use super::reader::{Progress, Reader};
 use super::writer::Writer;
 use super::{Closing, Connection, Settled};
 use crate::error::CloseReason;
+use crate::shutdown::add;
 
 /// Batches handled in one turn before other tasks may run.
 const BATCHES: usize = 4;
@@ -44,6 +46,7 @@ pub(crate) struct Driver {
     partial: Option<Instant>,
     /// Since when the peer's sending side has been closed.
     half_closed: Option<Instant>,
+    idle: Idle,
     phase: Phase,
 }
 
@@ -67,6 +70,7 @@ enum End {
 
 impl Driver {
     pub(crate) fn new(connection: &Arc<Connection>, stream: Stream, services: Services) -> Self {
+        require_clock();
         Self {
             connection: Arc::clone(connection),
             stream,
@@ -77,6 +81,7 @@ impl Driver {
             calls_due: None,
             partial: None,
             half_closed: None,
+            idle: Idle::new(connection.limits().idle_timeout),
             phase: Phase::Open,
         }
     }
@@ -85,9 +90,13 @@ impl Driver {
     fn turn(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         let closing = self.begin_turn(cx);
         if closing == Closing::Abort {
+            // Answers that are queued go out as far as there is room for them.
+            self.write(cx)?;
             return Err(End::Now(CloseReason::Local));
         }
-        self.dispatcher.draining = closing == Closing::Drain;
+        if closing == Closing::Drain && self.dispatcher.intake == Intake::All {
+            self.dispatcher.intake = Intake::Notifications;
+        }
         self.exchange(cx)?;
         if self.reader.eof || closing > Closing::No {
             self.check_end(closing)?;
@@ -97,8 +106,11 @@ impl Driver {
 
     /// Whether nothing is left to do for a connection that is closing, or half-closed.
     fn check_end(&mut self, closing: Closing) -> Result<(), End> {
+        // In this order: whoever is done queues its answer and leaves work under one lock, so that the
+        // answer of what is seen to have left is seen as well.
+        let served = self.connection.at_work() == 0 && self.reader.backlog() == 0;
         let flushed = self.writer.is_idle() && self.connection.lock().is_flushed();
-        let done = self.connection.at_work() == 0 && !self.reader.has_backlog() && flushed;
+        let done = served && flushed;
         if self.reader.eof {
             self.fail_calls();
             if done {
@@ -119,7 +131,7 @@ impl Driver {
             let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
             let ways = (&mut self.writer, &mut self.stream);
             match self.reader.poll(connection, dispatcher, ways, cx) {
-                Ok(Progress::Read) => {}
+                Ok(Progress::Read) => self.idle.restart(),
                 Ok(Progress::Batch { woken }) => {
                     self.partial = None;
                     if woken > 1 || batch >= BATCHES {
@@ -128,7 +140,12 @@ impl Driver {
                     }
                     self.write(cx)?;
                 }
-                Ok(Progress::Idle | Progress::Eof) => break,
+                Ok(Progress::Idle | Progress::Eof) => {
+                    if self.dispatcher.intake == Intake::Notifications {
+                        self.dispatcher.intake = Intake::Nothing;
+                    }
+                    break;
+                }
                 Ok(Progress::Paused) => {
                     // What was read and may not be started yet is no message that is late.
                     self.partial = None;
@@ -148,6 +165,18 @@ impl Driver {
             self.partial = Some(now());
         }
         Ok(())
+    }
+
+    /// Handles what has arrived, as far as that goes at once; nothing can be written any more.
+    fn read_rest(&mut self, cx: &mut Context<'_>) {
+        let (connection, dispatcher) = (&self.connection, &mut self.dispatcher);
+        for _ in 0..4 * BATCHES {
+            let ways = (&mut self.writer, &mut self.stream);
+            match self.reader.poll(connection, dispatcher, ways, cx) {
+                Ok(Progress::Read | Progress::Batch { .. }) => {}
+                _ => return,
+            }
+        }
     }
 
     /// Notes that the driver runs, takes what is queued, and tells how far the connection is closing.
@@ -179,7 +208,11 @@ impl Driver {
             return Ok(());
         }
         match self.writer.poll(&self.connection, &mut self.stream, cx) {
-            Poll::Ready(Err(error)) => Err(End::Now(write_error(error))),
+            Poll::Ready(Err(error)) => {
+                // What the peer said before it went still counts.
+                self.read_rest(cx);
+                Err(End::Now(write_error(error)))
+            }
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }
@@ -187,6 +220,7 @@ impl Driver {
     /// Sets the alarm to the earliest deadline, and handles those that are over.
     fn watch(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
         loop {
+            self.watch_idle();
             let at = self.deadline();
             self.alarm.set(at);
             if self.alarm.poll(cx).is_pending() {
@@ -207,12 +241,28 @@ impl Driver {
             if self.writer.stall_deadline(&self.connection).is_some_and(|at| at <= now) {
                 return Err(End::Now(CloseReason::WriteStalled(limits.write_stall_timeout)));
             }
+            self.watch_idle();
+            if let Some(limit) = self.idle.over(now) {
+                return Err(End::InOrder(CloseReason::Idle(limit)));
+            }
             self.time_out_calls(now);
             let most = self.connection.silent_timeouts;
             if let Some(timeouts) = self.reader.silence.is_over(most, now) {
                 return Err(End::Now(CloseReason::Unresponsive(timeouts)));
             }
         }
+    }
+
+    /// Starts or stops the idle clock.
+    fn watch_idle(&mut self) {
+        let Self { connection, reader, writer, partial, .. } = self;
+        self.idle.watch(|| {
+            if connection.at_work() > 0 || reader.backlog() > 0 || partial.is_some() {
+                return true;
+            }
+            let state = connection.lock();
+            state.outbound.in_flight() > 0 || !state.is_flushed() || !writer.is_idle()
+        });
     }
 
     /// The earliest of all deadlines.
@@ -222,6 +272,7 @@ impl Driver {
             self.partial.and_then(|since| since.checked_add(limits.partial_message_timeout)),
             self.half_closed.and_then(|since| since.checked_add(limits.half_close_grace)),
             self.writer.stall_deadline(&self.connection),
+            self.idle.deadline(),
         ];
         own.into_iter().flatten().chain(self.calls_due).min()
     }
@@ -272,9 +323,24 @@ impl Driver {
     /// Ends the connection: what waits fails, handlers are dropped.
     fn end(&mut self, reason: &Arc<CloseReason>) {
         tracing::debug!(peer = %self.connection.peer_name(), %reason, "connection ended");
+        let cut_off = matches!(self.phase, Phase::Open);
         self.phase = Phase::Ended;
+        self.count_end(cut_off);
         self.refuse_calls(reason, true);
         self.connection.gone.cancel();
+    }
+
+    /// Counts an end that is by our will.
+    fn count_end(&self, cut_off: bool) {
+        let tally = &self.connection.tally;
+        match self.connection.lock().closing {
+            Closing::No => {}
+            Closing::Abort if cut_off => {
+                add(&tally.connections_aborted, 1);
+                add(&tally.aborted, self.reader.backlog());
+            }
+            _ => add(&tally.connections_closed, 1),
+        }
     }
 
     /// Discards what the peer still sends. Ready at its end.

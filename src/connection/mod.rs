@@ -8,8 +8,10 @@ mod alarm;
 mod awaiting;
 mod dispatch;
 mod driver;
+mod idle;
 mod reader;
 mod silence;
+mod stopwatch;
 mod writer;
 
 use std::io::IoSlice;
@@ -27,8 +29,9 @@ use tokio_util::task::TaskTracker;
 use crate::caller::Outgoing;
 use crate::error::CloseReason;
 use crate::service::Outcome;
+use crate::shutdown::{Tally, add};
 
-pub(crate) use alarm::{Alarm, now};
+pub(crate) use alarm::{Alarm, now, require_clock};
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
@@ -50,6 +53,8 @@ pub(crate) struct Connection {
     gone: CancellationToken,
     /// Every task of the connection is in it.
     tasks: TaskTracker,
+    /// What became of it all while it was closed by our will.
+    tally: Arc<Tally>,
 }
 
 /// The stream as others than its driver see it.
@@ -90,7 +95,8 @@ struct State {
     writing: bool,
     /// The driver has woken several callers and will write what they queue.
     gathering: bool,
-    /// The driver has stopped reading until there is room, or until we wait for an answer.
+    /// The driver holds requests back until there is room, or has stopped reading until there is or until
+    /// we wait for an answer.
     paused: bool,
     /// When the driver looks at the calls' deadlines next.
     alarm: Option<Instant>,
@@ -151,6 +157,17 @@ impl Parked {
     }
 }
 
+/// How something that was at work has ended.
+#[derive(Debug)]
+enum Done {
+    /// A request, with its outcome.
+    Answered(MsgId, Outcome),
+    /// A notification that ran to its end.
+    Ran,
+    /// It was dropped, as nothing can be answered any more.
+    Dropped,
+}
+
 /// How a connection behaves.
 #[derive(Clone, Debug)]
 pub(crate) struct Manners {
@@ -192,7 +209,14 @@ impl Connection {
             faults: *faults,
             gone: CancellationToken::new(),
             tasks,
+            tally: Arc::default(),
         }
+    }
+
+    /// Counts its end there.
+    pub(crate) fn counted(mut self, tally: &Arc<Tally>) -> Self {
+        self.tally = Arc::clone(tally);
+        self
     }
 
     // For callers.
@@ -291,14 +315,33 @@ impl Connection {
     // For handlers.
 
     /// Something that was at work is done; queues its answer if there is one to send.
-    fn finish(&self, answer: Option<(MsgId, Outcome)>) {
-        let answer = answer.map(|(msgid, outcome)| (msgid, self.encode(outcome)));
+    fn finish(&self, done: Done) {
+        let ended = !matches!(done, Done::Dropped);
+        let answer = match done {
+            Done::Answered(msgid, outcome) => Some((msgid, self.encode(outcome))),
+            Done::Ran | Done::Dropped => None,
+        };
         let mut state = self.lock();
         self.at_work.fetch_sub(1, Ordering::Relaxed);
+        match state.closing {
+            // Counted as aborted, so it must not be answered after all.
+            Closing::Abort => return add(&self.tally.aborted, 1),
+            Closing::Drain if ended => add(&self.tally.answered, 1),
+            _ => {}
+        }
         if let Some((msgid, outcome)) = &answer {
             state.outbound.reply(*msgid, outcome.as_ref());
         }
         wake_driver(state);
+    }
+
+    /// Notifications that were kept are dropped, as nothing runs any more.
+    fn discard(&self, count: usize) {
+        let state = self.lock();
+        self.at_work.fetch_sub(count, Ordering::Relaxed);
+        if state.closing == Closing::Abort {
+            add(&self.tally.aborted, count);
+        }
     }
 
     /// An outcome as it goes out.
@@ -387,6 +430,11 @@ impl Connection {
         state.writing = true;
         drop(state);
         let written = write_some(direct, &chunk);
+        self.has_written(chunk, written);
+    }
+
+    /// A caller has written so many bytes of the chunk it took.
+    fn has_written(&self, mut chunk: Chunk, written: usize) {
         chunk.advance(written);
         let mut state = self.lock();
         state.writing = false;
@@ -478,3 +526,6 @@ fn write_some(direct: &DirectWriter, chunk: &Chunk) -> usize {
     let count = chunk.slices(&mut slices);
     direct.try_write(&slices[..count]).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,6 @@ use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::BytesMut;
 use msgrpc_core::connection::{Event, Inbound};
 use msgrpc_core::scan::ScanError;
 use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, Payload, ProtocolError};
@@ -17,6 +16,7 @@ use msgrpc_transport::Stream;
 
 use super::dispatch::Dispatcher;
 use super::silence::Silence;
+use super::stopwatch::Stopwatch;
 use super::writer::Writer;
 use super::{Connection, Settled};
 use crate::error::CloseReason;
@@ -25,13 +25,23 @@ use crate::service::Outcome;
 /// Messages handled before what they brought about is queued and others may run.
 const BATCH: usize = 256;
 
-thread_local! {
-    /// A read buffer that no connection of this thread needs at the moment.
-    static SPARE: RefCell<Option<BytesMut>> = const { RefCell::new(None) };
+/// Why a peer is let go that does not even take refusals.
+const NOT_TAKEN: &str = "it does not take its answers";
+
+/// What one batch of messages brought about, until it is queued: empty between batches.
+#[derive(Debug, Default)]
+struct Batch {
+    /// Faults and outcomes that are ready.
+    answers: Vec<(MsgId, Result<Payload, Payload>)>,
+    /// Answers to our calls.
+    settled: Vec<(MsgId, Result<Payload, Payload>)>,
+    woken: Vec<Waker>,
 }
 
-/// Largest buffer kept as a spare, in bytes.
-const SPARE_BYTES: usize = 256 << 10;
+thread_local! {
+    /// Room that no connection of this thread needs at the moment, so that idle ones keep none.
+    static SPARE: RefCell<Batch> = RefCell::default();
+}
 
 /// What arrives, and what is held back of it.
 #[derive(Debug)]
@@ -40,11 +50,7 @@ pub(super) struct Reader {
     /// Requests and notifications that may not be started yet.
     backlog: VecDeque<OwnedInvocation>,
     backlog_bytes: usize,
-    /// Faults and outcomes that one batch made ready.
-    answers: Vec<(MsgId, Result<Payload, Payload>)>,
-    /// Answers to our calls that one batch brought.
-    settled: Vec<(MsgId, Result<Payload, Payload>)>,
-    woken: Vec<Waker>,
+    batch: Batch,
     /// Calls that timed out since the peer's last byte.
     pub(super) silence: Silence,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
@@ -74,9 +80,7 @@ impl Reader {
             inbound: Inbound::new(connection.limits()),
             backlog: VecDeque::new(),
             backlog_bytes: 0,
-            answers: Vec::new(),
-            settled: Vec::new(),
-            woken: Vec::new(),
+            batch: Batch::default(),
             silence: Silence::default(),
             may_hold_messages: false,
             eof: false,
@@ -92,7 +96,12 @@ impl Reader {
         cx: &mut Context<'_>,
     ) -> Result<Progress, CloseReason> {
         if self.may_hold_messages {
-            let handled = self.handle_batch(connection, dispatcher);
+            if self.batch.answers.capacity() + self.batch.settled.capacity() == 0 {
+                self.batch = SPARE.take();
+            }
+            let mut pass = Pass::default();
+            let handled = self.handle_batch(connection, dispatcher, &mut pass);
+            pass.stopwatch.stop(connection.peer_name());
             let woken = self.deliver(connection, writer);
             if handled? > 0 || woken > 0 {
                 return Ok(Progress::Batch { woken });
@@ -104,7 +113,7 @@ impl Reader {
         if self.must_pause(connection) {
             return Ok(Progress::Paused);
         }
-        let buffer = self.inbound.buffer(|| SPARE.take());
+        let buffer = self.inbound.buffer();
         match stream.poll_read(cx, buffer) {
             Poll::Ready(Ok(0)) => {
                 self.eof = true;
@@ -129,9 +138,9 @@ impl Reader {
         self.inbound.is_partial()
     }
 
-    /// Whether requests are held back.
-    pub(super) fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+    /// Requests and notifications held back.
+    pub(super) fn backlog(&self) -> usize {
+        self.backlog.len()
     }
 
     /// Handles messages that are complete, at most a batch, and returns how many.
@@ -139,17 +148,17 @@ impl Reader {
         &mut self,
         connection: &Connection,
         dispatcher: &mut Dispatcher,
+        pass: &mut Pass,
     ) -> Result<usize, CloseReason> {
-        let mut room = Room::default();
         let mut handled = 0;
         while handled < BATCH
             && !self.backlog.is_empty()
-            && !room.is_full(connection)
+            && !pass.is_full(connection)
             && let Some(invocation) = self.backlog.pop_front()
         {
             self.backlog_bytes -= invocation.frame_bytes();
             handled += 1;
-            self.run(connection, dispatcher, invocation, &mut room);
+            self.run(connection, dispatcher, invocation, pass);
         }
         while handled < BATCH && !self.must_pause(connection) {
             let event = match self.inbound.poll_event() {
@@ -170,18 +179,24 @@ impl Reader {
                         Ok(result) => Ok(result.keep()),
                         Err(error) => Err(error.keep()),
                     };
-                    self.settled.push((response.msgid, outcome));
+                    self.batch.settled.push((response.msgid, outcome));
                 }
                 Event::Invocation(invocation) => {
                     let invocation = invocation.keep();
-                    if !self.backlog.is_empty() || room.is_full(connection) {
+                    if dispatcher.discards(&invocation) {
+                        continue;
+                    }
+                    if !self.backlog.is_empty() || pass.is_full(connection) {
                         self.hold_back(connection, invocation)?;
                     } else {
-                        self.run(connection, dispatcher, invocation, &mut room);
+                        self.run(connection, dispatcher, invocation, pass);
                     }
                 }
                 Event::Malformed(malformed) => {
                     tracing::debug!(peer = %connection.peer_name(), fault = %malformed.fault, "no message");
+                    if malformed.msgid.is_some() && connection.lock().outbound.is_overflowing() {
+                        return Err(CloseReason::Overloaded(NOT_TAKEN));
+                    }
                     self.answer(connection, malformed.msgid, malformed.fault);
                 }
                 _ => {}
@@ -192,28 +207,28 @@ impl Reader {
 
     /// Queues what a batch brought about, under one lock, and wakes those who wait for it.
     fn deliver(&mut self, connection: &Connection, writer: &mut Writer) -> usize {
-        if self.answers.is_empty() && self.settled.is_empty() {
+        if self.batch.answers.is_empty() && self.batch.settled.is_empty() {
             return 0;
         }
         let mut state = connection.lock();
-        for (msgid, outcome) in self.answers.drain(..) {
+        for (msgid, outcome) in self.batch.answers.drain(..) {
             state.outbound.reply(msgid, outcome.as_ref());
         }
-        for (msgid, outcome) in self.settled.drain(..) {
+        for (msgid, outcome) in self.batch.settled.drain(..) {
             state.answered = true;
             if let Some(parked) = state.outbound.handle_response(msgid) {
-                parked.settle(Settled::Answered(outcome), &mut self.woken);
+                parked.settle(Settled::Answered(outcome), &mut self.batch.woken);
             }
         }
-        state.outbound.poll_woken(&mut self.woken);
-        let woken = self.woken.len();
+        state.outbound.poll_woken(&mut self.batch.woken);
+        let woken = self.batch.woken.len();
         // With one caller woken, that one writes by itself; several are gathered into one write.
         state.gathering |= woken > 1;
         if woken <= 1 {
             writer.take(&mut state);
         }
         drop(state);
-        self.woken.drain(..).for_each(Waker::wake);
+        self.batch.woken.drain(..).for_each(Waker::wake);
         woken
     }
 
@@ -223,16 +238,16 @@ impl Reader {
         connection: &Connection,
         dispatcher: &mut Dispatcher,
         invocation: OwnedInvocation,
-        room: &mut Room,
+        pass: &mut Pass,
     ) {
         let msgid = invocation.msgid();
-        if let Poll::Ready(outcome) = dispatcher.start(invocation)
+        if let Poll::Ready(outcome) = dispatcher.start(invocation, &mut pass.stopwatch)
             && let Some(msgid) = msgid
         {
             let outcome = connection.encode(outcome);
             let (Ok(payload) | Err(payload)) = &outcome;
-            room.take(payload.len());
-            self.answers.push((msgid, outcome));
+            pass.take(payload.len());
+            self.batch.answers.push((msgid, outcome));
         }
     }
 
@@ -253,7 +268,7 @@ impl Reader {
             return Err(CloseReason::Overloaded("a notification could not be kept"));
         }
         if connection.lock().outbound.is_overflowing() {
-            return Err(CloseReason::Overloaded("it does not take its answers"));
+            return Err(CloseReason::Overloaded(NOT_TAKEN));
         }
         let text = format!("{} requests are at work on this connection", connection.at_work());
         self.answer(connection, invocation.msgid(), Fault::new(FaultCode::Overloaded, text));
@@ -266,8 +281,9 @@ impl Reader {
             return false;
         }
         let mut state = connection.lock();
-        state.paused = state.outbound.pending() == 0;
-        state.paused
+        let pauses = state.outbound.pending() == 0;
+        state.paused |= pauses;
+        pauses
     }
 
     /// Answers the request whose message broke a limit, if it is known which one it was.
@@ -283,36 +299,39 @@ impl Reader {
 
     fn answer(&mut self, connection: &Connection, msgid: Option<MsgId>, fault: Fault) {
         if let Some(msgid) = msgid {
-            self.answers.push((msgid, connection.encode(Outcome::from(fault))));
+            self.batch.answers.push((msgid, connection.encode(Outcome::from(fault))));
         }
     }
 
-    /// Keeps no buffer while nothing has arrived.
+    /// Keeps no buffer and no room while nothing has arrived.
     fn release(&mut self) {
-        if let Some(buffer) = self.inbound.take_empty_buffer()
-            && buffer.capacity() <= SPARE_BYTES
-        {
-            SPARE.set(Some(buffer));
-        }
-        self.answers.shrink_to(4);
-        self.settled.shrink_to(4);
-        self.woken.shrink_to(4);
+        self.inbound.release_buffer();
+        SPARE.set(std::mem::take(&mut self.batch));
     }
 }
 
-/// What the answers of one batch may still grow to, in bytes; asked for when it is first needed.
+/// One batch on its way through the services.
 #[derive(Debug, Default)]
-struct Room(Option<usize>);
+struct Pass {
+    /// What its answers may still grow to, in bytes; asked for when it is first needed.
+    room: Option<usize>,
+    stopwatch: Stopwatch,
+}
 
-impl Room {
+impl Pass {
     /// Whether no more requests may be started.
     fn is_full(&mut self, connection: &Connection) -> bool {
-        let bytes = *self.0.get_or_insert_with(|| connection.lock().outbound.room());
+        let bytes = *self.room.get_or_insert_with(|| {
+            let mut state = connection.lock();
+            let bytes = state.outbound.room();
+            state.paused |= bytes == 0;
+            bytes
+        });
         bytes == 0 || connection.at_work() >= connection.limits.requests_at_work
     }
 
     fn take(&mut self, bytes: usize) {
-        self.0 = self.0.map(|room| room.saturating_sub(bytes));
+        self.room = self.room.map(|room| room.saturating_sub(bytes));
     }
 }
 

@@ -20,7 +20,8 @@ pub(super) const SLICES: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     chunk: Chunk,
-    /// Since when the peer has taken nothing, while there is something to take.
+    /// Since when the peer has taken nothing, or the transport has flushed nothing, while there is
+    /// something to take.
     stalled: Option<Instant>,
     /// The transport may hold back what it took.
     unflushed: bool,
@@ -69,8 +70,12 @@ impl Writer {
             }
         }
         if self.unflushed {
-            std::task::ready!(stream.poll_flush(cx))?;
+            if stream.poll_flush(cx)?.is_pending() {
+                self.stalled.get_or_insert_with(now);
+                return Poll::Pending;
+            }
             self.unflushed = false;
+            self.stalled = None;
         }
         Poll::Ready(Ok(()))
     }

@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::client::{Client, Reconnect};
-use crate::server::{ServeError, Server, Stopped};
+use crate::server::{ServeError, Server};
 use crate::service::Service;
+use crate::shutdown::Stopped;
 
 /// Serves `service` at an address in memory of its own, and connects a client to it.
 ///

@@ -11,6 +11,7 @@
 )]
 
 mod lab;
+pub(crate) mod log;
 mod operator;
 mod wire;
 

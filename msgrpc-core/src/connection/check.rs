@@ -32,7 +32,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
     let mut inbound = Inbound::new(&limits);
     let mut seen = Vec::new();
     for piece in pieces {
-        inbound.buffer(|| None).extend_from_slice(piece);
+        inbound.buffer().extend_from_slice(piece);
         loop {
             match inbound.poll_event() {
                 Ok(Some(Event::Invocation(invocation))) => {

@@ -6,14 +6,12 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes};
-
-use crate::payload::Payload;
+use crate::payload::{Payload, Shared};
 
 /// A queue of bytes: `segments`, then `tail` from `written` on.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    segments: VecDeque<Bytes>,
+    segments: VecDeque<Shared>,
     tail: Vec<u8>,
     /// Bytes of `tail` that were written: `written <= tail.len()`, and 0 while there are segments.
     written: usize,
@@ -101,7 +99,7 @@ impl Chunk {
     /// Closes the tail, so that a segment can follow it.
     fn seal(&mut self) {
         if !self.tail.is_empty() {
-            let mut tail = Bytes::from(std::mem::take(&mut self.tail));
+            let mut tail = Shared::from(std::mem::take(&mut self.tail));
             tail.advance(std::mem::take(&mut self.written));
             self.segments.push_back(tail);
         }

@@ -10,9 +10,14 @@ use crate::limits::Limits;
 use crate::message::{self, Malformed, Message};
 use crate::payload::{Raw, SHARED_BYTES};
 use crate::scan::{Scan, ScanLimits, Scanner};
+use crate::spare;
 
 /// Least room offered for a read: a chunk of this size carries over a thousand small messages.
 const READ_BYTES: usize = 64 << 10;
+
+/// Most room offered for a read that completes no message known to be larger. A peer that fills what it is
+/// offered is offered more, since each read that ends within a large message moves the part that has come.
+const MOST_READ_BYTES: usize = 256 << 10;
 
 /// Bytes received and the messages in them.
 ///
@@ -32,6 +37,8 @@ pub struct Inbound {
     scan: ScanLimits,
     /// Bytes that the unfinished message needs at least.
     missing: usize,
+    /// Room for the next read: doubled by each read that fills it, as before when nothing more comes.
+    reading: usize,
     malformed: u32,
     malformed_limit: u32,
 }
@@ -47,6 +54,7 @@ impl Inbound {
             scanner: Scanner::new(scan),
             scan,
             missing: 0,
+            reading: READ_BYTES,
             malformed: 0,
             malformed_limit: limits.protocol_errors,
         }
@@ -57,27 +65,39 @@ impl Inbound {
     /// The buffer to read into, with room for what is known to be missing.
     ///
     /// Room grows with what has arrived, never with what a head claims: at most four times as much.
-    /// `spare`: an empty buffer to use instead of a new one.
-    pub fn buffer(&mut self, spare: impl FnOnce() -> Option<BytesMut>) -> &mut BytesMut {
+    pub fn buffer(&mut self) -> &mut BytesMut {
         self.consume();
-        if self.buffer.capacity() == 0
-            && let Some(spare) = spare()
-        {
-            self.buffer = spare;
-        }
         let trusted = self.buffer.len().saturating_mul(4).max(READ_BYTES);
         let room = self.buffer.capacity() - self.buffer.len();
+        if room == 0 && self.buffer.capacity() > 0 {
+            self.reading = (2 * self.reading).min(MOST_READ_BYTES);
+        }
         if room < self.missing.clamp(READ_BYTES / 2, trusted) {
-            self.buffer.reserve(self.missing.clamp(READ_BYTES, trusted));
+            // Half as much again at least, so that a message that never claims much is moved a few times only.
+            let room = self.missing.clamp(READ_BYTES, trusted).max(self.buffer.len() / 2);
+            // A buffer whose messages are still in use cannot begin again at its front.
+            if !self.buffer.try_reclaim(room) {
+                let bytes = (self.buffer.len() + room).max(self.reading);
+                let mut buffer = spare::take(bytes);
+                buffer.extend_from_slice(&self.buffer);
+                spare::give_mut(std::mem::replace(&mut self.buffer, buffer));
+            }
         }
         &mut self.buffer
     }
 
-    /// Takes the buffer away while nothing is in it, so that an idle connection keeps none.
-    pub fn take_empty_buffer(&mut self) -> Option<BytesMut> {
+    /// Nothing more has arrived: gives the buffer away if nothing is in it, so that an idle connection
+    /// keeps none, or changes a large one for a small one if there is little in it.
+    pub fn release_buffer(&mut self) {
+        const LITTLE_BYTES: usize = 4 << 10;
         self.consume();
-        (self.buffer.is_empty() && self.buffer.capacity() > 0)
-            .then(|| std::mem::take(&mut self.buffer))
+        self.reading = READ_BYTES;
+        if self.buffer.is_empty() {
+            spare::give_mut(std::mem::take(&mut self.buffer));
+        } else if self.buffer.len() <= LITTLE_BYTES && self.buffer.capacity() > READ_BYTES {
+            let buffer = BytesMut::from(&self.buffer[..]);
+            spare::give_mut(std::mem::replace(&mut self.buffer, buffer));
+        }
     }
 
     /// The peer has closed its sending side.

@@ -110,7 +110,7 @@ impl<S: Default> Outbound<S> {
         if self.has_room_for_bytes() {
             Admission::Now
         } else {
-            Admission::Wait(self.line.join(size, waker.clone(), deadline()))
+            Admission::Wait(self.line.join_notification(size, waker.clone(), deadline()))
         }
     }
 
@@ -263,6 +263,11 @@ impl<S: Default> Outbound<S> {
         self.line.len()
     }
 
+    /// Calls whose answer may still come: those that wait for it, and those that were given up.
+    pub fn in_flight(&self) -> usize {
+        self.calls.in_flight()
+    }
+
     /// Bytes queued and not yet taken by the peer.
     pub fn unwritten_bytes(&self) -> usize {
         usize::try_from(self.queued - self.written).unwrap_or(usize::MAX)
@@ -311,8 +316,9 @@ impl<S: Default> Outbound<S> {
     }
 
     fn let_through(&mut self) {
-        while !self.line.is_empty() && self.has_room() {
-            self.woken.extend(self.line.admit());
+        while !self.line.is_empty() && self.has_room_for_bytes() {
+            let Some(waker) = self.line.admit(self.has_room()) else { return };
+            self.woken.push(waker);
         }
     }
 }

@@ -44,7 +44,7 @@ impl End {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        self.inbound.buffer(|| None).extend_from_slice(bytes);
+        self.inbound.buffer().extend_from_slice(bytes);
     }
 }
 
@@ -217,7 +217,7 @@ fn a_message_that_claims_too_much_ends_the_connection_before_its_body() {
         panic!("{error:?}")
     };
     assert_eq!(msgid, Some(MsgId::new(7)), "so that the caller can be told");
-    assert!(end.inbound.buffer(|| None).capacity() < 128 << 10, "nothing is allocated for a claim");
+    assert!(end.inbound.buffer().capacity() < 128 << 10, "nothing is allocated for a claim");
 }
 
 #[test]
@@ -427,4 +427,46 @@ fn waiting_for_a_turn_ends_with_the_deadline() {
     assert_eq!(woken.len(), 1);
     end.outbound.leave(ticket);
     assert_eq!(end.outbound.poll_timeout(), None);
+}
+
+#[test]
+fn a_long_message_of_short_parts_is_moved_a_few_times_at_most() {
+    let parts = vec!["x".repeat(1000); 4000];
+    let mut message = b"\x93\x02\xa1m".to_vec();
+    message.extend_from_slice(&params((parts,)));
+    let mut end = End::new(&Limits::server());
+    let (mut place, mut moved) = (std::ptr::null(), 0);
+    for piece in message.chunks(16 << 10) {
+        assert!(matches!(end.inbound.poll_event(), Ok(None)));
+        let buffer = end.inbound.buffer();
+        if buffer.as_ptr() != place {
+            place = buffer.as_ptr();
+            moved += buffer.len();
+        }
+        assert!(buffer.capacity() - buffer.len() >= piece.len());
+        buffer.extend_from_slice(piece);
+    }
+    assert!(matches!(end.inbound.poll_event(), Ok(Some(Event::Invocation(_)))));
+    assert!(moved <= 4 * message.len(), "{moved} bytes were moved of {}", message.len());
+}
+
+#[test]
+fn a_notification_in_line_does_not_wait_for_calls_in_flight() {
+    let mut limits = Limits::client();
+    (limits.max_in_flight, limits.output_bytes) = (1, 100);
+    let mut end = End::new(&limits);
+    end.outbound.call("slow", &params(("x".repeat(100),)), None, None);
+    let waker = Waker::noop();
+    let wait = |admission| match admission {
+        Admission::Wait(ticket) => ticket,
+        Admission::Now => panic!("nothing may be sent now"),
+    };
+    let call = wait(end.outbound.admit(1, waker, None));
+    let first = wait(end.outbound.admit_notification(1, waker));
+    end.sent();
+    let mut woken = Vec::new();
+    end.outbound.poll_woken(&mut woken);
+    assert!(end.outbound.poll_turn(first, waker), "the peer has taken all bytes");
+    assert!(!end.outbound.poll_turn(call, waker), "another call is in flight");
+    assert_eq!(woken.len(), 1);
 }

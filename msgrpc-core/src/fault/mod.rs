@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::payload::Payload;
+use crate::payload::{Payload, PayloadBuffer};
 use crate::value::{self, Style};
 use crate::wire;
 
@@ -113,22 +113,22 @@ impl Fault {
 
     /// Its bytes on the wire.
     pub fn encode(&self, format: FaultFormat) -> Payload {
-        let mut bytes = smallvec::SmallVec::new();
+        let mut bytes = PayloadBuffer::default();
         let code = self.code.number();
         match format {
             FaultFormat::Text => {
                 let text = format!("[{code}] {}", self.message);
-                bytes.extend_from_slice(wire::str_head(length(&text)).as_slice());
-                bytes.extend_from_slice(text.as_bytes());
+                bytes.push(wire::str_head(length(&text)).as_slice());
+                bytes.push(text.as_bytes());
             }
             FaultFormat::Pair => {
-                bytes.extend_from_slice(wire::array_head(2).as_slice());
-                bytes.extend_from_slice(wire::sint(code.into()).as_slice());
-                bytes.extend_from_slice(wire::str_head(length(&self.message)).as_slice());
-                bytes.extend_from_slice(self.message.as_bytes());
+                bytes.push(wire::array_head(2).as_slice());
+                bytes.push(wire::sint(code.into()).as_slice());
+                bytes.push(wire::str_head(length(&self.message)).as_slice());
+                bytes.push(self.message.as_bytes());
             }
         }
-        Payload::from_buffer(bytes)
+        bytes.finish()
     }
 
     /// The fault that an encoded error is, if it is one of either format (W8).

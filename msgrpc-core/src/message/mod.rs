@@ -6,6 +6,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::fault::{Fault, FaultCode};
 use crate::msgid::MsgId;
 use crate::payload::{Payload, Raw};
@@ -119,6 +121,11 @@ impl OwnedInvocation {
     /// Its length on the wire, in bytes.
     pub fn frame_bytes(&self) -> usize {
         self.frame.len()
+    }
+
+    /// A part of its params to keep: shared when it is large, copied when it is small.
+    pub fn part(&self, part: &[u8]) -> Bytes {
+        self.frame.part(part)
     }
 }
 

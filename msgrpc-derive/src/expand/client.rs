@@ -9,7 +9,7 @@ use syn::{ReturnType, Type};
 use super::{impl_attrs, method_constant, private, private_at, silenced, span_of, style};
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
-use crate::types::{borrow_in, keyword_in, option_of};
+use crate::types::{borrow_in, keyword_in, may_be_bytes, option_of};
 
 /// `FooClient<C>` with all its `impl`s.
 pub(super) fn client(service: &Service) -> TokenStream {
@@ -106,6 +106,14 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         Reply::Nothing => quote!(Notify),
         Reply::Unit | Reply::Value(_) | Reply::Result(..) => quote!(Call),
     };
+    let call = quote!(#private::#kind::new(&self.caller, #encoded));
+    let call = match &method.reply {
+        Reply::Value(ty) | Reply::Result(ty, _) if may_be_bytes(ty) => quote! {
+            use #private::Decoded as _;
+            #private::Probe::<#ty>::read(#call)
+        },
+        _ => call,
+    };
     quote! {
         #(#cfg)*
         #(#docs)*
@@ -115,7 +123,7 @@ fn call(service: &Service, method: &Method) -> TokenStream {
         #vis fn #name(&self, #(#params),*) -> #output {
             let #mutable #encoded = #private::Params::new(&#constant, #style);
             #(#pushes)*
-            #private::#kind::new(&self.caller, #encoded)
+            #call
         }
     }
 }

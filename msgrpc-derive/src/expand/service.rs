@@ -11,7 +11,7 @@ use super::{
 };
 use crate::carried::Carried;
 use crate::model::{Method, Param, Passing, Reply, Service};
-use crate::types::{option_of, referent};
+use crate::types::{may_be_bytes, option_of, referent};
 
 /// `FooService<T>` with all its `impl`s.
 pub(super) fn service(service: &Service) -> TokenStream {
@@ -186,6 +186,12 @@ fn take(service: &Service, param: &Param) -> TokenStream {
     let span = span_of(&param.ty);
     let private = private_at(service, span);
     let inner = option_of(&param.ty).unwrap_or(&param.ty);
+    if matches!(param.passing, Passing::Whole) && !param.in_option && may_be_bytes(inner) {
+        return quote_spanned!(span=> {
+            use #private::Decoded as _;
+            #private::Probe::<#inner>::take(arguments)?
+        });
+    }
     let (ty, take) = match (&param.passing, param.in_option) {
         (Passing::Whole, false) => (inner, "take"),
         (Passing::Whole, true) => (inner, "take_option"),

@@ -3,10 +3,16 @@
 //! A peer that makes calls implements [`Rpc`] and gets the call loops from here. One that does
 //! not fit – the raw echo, or a client that is not `Send` – fills in its [`Peer`] itself.
 
+#[cfg(feature = "jsonrpsee")]
+mod jsonrpsee;
+#[cfg(feature = "msgpack-rpc")]
+mod msgpack_rpc;
 #[cfg(feature = "msgrpc")]
 mod msgrpc;
 mod raw;
 mod tarpc;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 use std::fmt;
 
@@ -21,6 +27,12 @@ use crate::load::{Load, Tally};
 pub(crate) const ALL: &[Peer] = &[
     raw::PEER,
     Peer::rpc::<tarpc::Tarpc>(),
+    #[cfg(feature = "tonic")]
+    Peer::rpc::<tonic::Tonic>(),
+    #[cfg(feature = "jsonrpsee")]
+    Peer::rpc::<jsonrpsee::Jsonrpsee>(),
+    #[cfg(feature = "msgpack-rpc")]
+    Peer::rpc::<msgpack_rpc::MsgpackRpc>(),
     #[cfg(feature = "msgrpc")]
     Peer::rpc::<msgrpc::Msgrpc>(),
 ];
