@@ -117,7 +117,7 @@ impl fmt::Display for Shown<'_> {
                 _ => None,
             })
             .or_else(|| text(self.0.field("message").or_else(|| self.0.field("value"))?));
-        match message {
+        match message.filter(|message| !message.is_empty()) {
             Some(message) => f.write_str(&message),
             None => self.0.fmt(f),
         }

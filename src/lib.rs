@@ -460,6 +460,7 @@
 
 mod accept;
 mod arguments;
+mod budget;
 mod call;
 mod caller;
 mod client;
@@ -467,10 +468,12 @@ mod connection;
 mod context;
 mod descriptor;
 mod error;
+mod falsy;
 mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
 mod method_timeouts;
+mod pool;
 mod router;
 mod running;
 mod server;
@@ -512,6 +515,7 @@ pub use error::{
     TooLarge,
 };
 pub use in_process::{InProcess, in_process};
+pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};
 pub use server::{BoundServer, ServeError, Server};
 pub use service::{Outcome, OutcomeFuture, Request, Service};
 pub use shutdown::{ServerHandle, Stopped};

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::caller::Outgoing;
 use crate::context::Context;
 use crate::descriptor::ServiceDescriptor;
+use crate::falsy;
 
 /// The future of a request's outcome.
 pub type OutcomeFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -160,10 +161,23 @@ impl Outcome {
         }
     }
 
-    /// The method's own error, as it serializes (W8); one that encodes to nil becomes a fault (W9).
+    /// The method's own error, as it serializes (W8); one that encodes to nil becomes a fault, and one
+    /// that reads as success elsewhere (`""`, 0, false, `[]`) is told to the log once for its type (W9).
     pub fn error<E: Serialize + ?Sized>(error: &E, style: Style) -> Self {
+        Self::error_of(std::any::type_name::<E>(), error, style)
+    }
+
+    /// The same of a method, which is named in the log.
+    pub(crate) fn error_of<E: Serialize + ?Sized>(
+        method: &'static str,
+        error: &E,
+        style: Style,
+    ) -> Self {
         match encode_error(error, style) {
-            Ok(payload) => Self(Encoded::Error(payload)),
+            Ok(payload) => {
+                falsy::warn_of(&payload, method);
+                Self(Encoded::Error(payload))
+            }
             Err(error) => unencodable("error", &error),
         }
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arguments::{Arguments, Params};
 use crate::context::Context;
+use crate::descriptor::MethodDescriptor;
 use crate::service::{Outcome, Request};
 
 /// An argument: the client encodes it, the server decodes it and hands it to the method.
@@ -134,14 +135,14 @@ impl<T: Serialize + DeserializeOwned> MethodResult for T {
 )]
 pub trait MethodError {
     /// The outcome of a method that failed.
-    fn outcome(&self, style: Style) -> Outcome;
+    fn outcome(&self, method: &'static MethodDescriptor, style: Style) -> Outcome;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> MethodError for T {
     #[inline]
-    fn outcome(&self, style: Style) -> Outcome {
-        Outcome::error(self, style)
+    fn outcome(&self, method: &'static MethodDescriptor, style: Style) -> Outcome {
+        Outcome::error_of(method.name(), self, style)
     }
 }
 

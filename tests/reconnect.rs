@@ -829,3 +829,27 @@ async fn a_client_that_was_lent_is_of_one_connection() {
     assert_eq!(call.await.unwrap().unwrap(), 2);
     assert!(client.closed().is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_was_idle_for_too_long_is_opened_again_by_the_next_call() {
+    let operator = Operator::new();
+    let (client, mut wire) = operator.client(|builder| builder.idle_timeout(5 * SECOND)).await;
+    for round in 1..4_u64 {
+        let call = tokio::spawn(client.call::<u64>("x", (round,)));
+        answer(&mut wire, 1).await;
+        assert_eq!(call.await.unwrap().unwrap(), round);
+        assert_eq!(wire.rest().await, []);
+        drop(wire);
+        sleep(100 * SECOND).await;
+        assert_eq!(client.state().to_string(), "idle");
+        assert_eq!(operator.tries(), usize::try_from(round).unwrap());
+        let note = tokio::spawn(client.notify("wake", ()));
+        wire = operator.next().await;
+        assert_eq!(wire.message().await, value((2, "wake", [0; 0])));
+        note.await.unwrap().unwrap();
+    }
+    assert_eq!(wire.rest().await, []);
+    let begun = Instant::now();
+    client.close().await;
+    assert!(begun.elapsed() < SECOND);
+}

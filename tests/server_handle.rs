@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
-use msgrpc::{CallError, Context, Server, ServerHandle, Stopped};
+use msgrpc::{CallError, Client, Context, Reconnect, Server, ServerHandle, Stopped};
 use support::{Running, Wire, memory, notification, quiet, request, value};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -268,7 +268,8 @@ async fn clients_that_are_connecting_get_an_answer_or_an_error() {
                     for _ in 0..n {
                         tokio::task::yield_now().await;
                     }
-                    match AdminClient::connect(&address).await {
+                    let builder = Client::builder(&address).reconnect(Reconnect::never());
+                    match builder.connect().await.map(AdminClient::new) {
                         Ok(client) => client.nap(n).await.map_err(|error| error.to_string()),
                         Err(error) => Err(error.to_string()),
                     }

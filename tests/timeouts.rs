@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use msgrpc::{CallError, Client, CloseReason, Context, FaultCode, Limits, Server};
+use msgrpc::{CallError, Client, CloseReason, Context, FaultCode, Limits, Reconnect, Server};
 use support::{
     Bench, LabClient, LabService, Running, Script, Wire, bytes, client_limits, memory,
     notification, quiet, request, response, server_limits, until, value,
@@ -271,7 +271,8 @@ async fn a_call_over_tcp_holds_the_idle_clock_up() {
     let server = server.idle_timeout(short).bind().await.unwrap();
     let address = server.addresses()[0].to_string();
     tokio::spawn(server.run());
-    let client = Client::builder(&address).idle_timeout(short).connect().await.unwrap();
+    let builder = Client::builder(&address).reconnect(Reconnect::never());
+    let client = builder.idle_timeout(short).connect().await.unwrap();
     let nap = NapClient::new(client.clone());
     for millis in [0, 400, 0] {
         assert_eq!(nap.short(millis).await.unwrap(), millis);

@@ -16,7 +16,7 @@ use msgrpc::tls::rustls::crypto::CryptoProvider;
 use msgrpc::tls::rustls::version::{TLS12, TLS13};
 use msgrpc::tls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use msgrpc::tls::{ClientTls, Rejected, ServerTls, danger};
-use msgrpc::{CallError, Client, CloseReason, ConnectError, Context, Server, transport};
+use msgrpc::{CallError, Client, CloseReason, ConnectError, Context, Reconnect, Server, transport};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose};
 use support::{Bench, LabClient, LabService, Running, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,7 +35,8 @@ async fn run_at(address: &str, tls: &ServerTls) -> Running {
 }
 
 async fn connect(address: &str, tls: &ClientTls) -> Result<Client, ConnectError> {
-    Client::builder(address).tls(tls.clone()).connect().await
+    let builder = Client::builder(address).reconnect(Reconnect::never());
+    builder.tls(tls.clone()).connect().await
 }
 
 /// Why there is no connection: the text behind the address, and whether trying again may help.

@@ -246,7 +246,7 @@ async fn a_peer_that_half_closes_gets_all_answers(address: String) {
 
 async fn shutting_down_answers_what_is_at_work_and_frees_the_address(address: String) {
     let bed = Bed::new(&address).await;
-    let builder = Client::builder(&bed.address.to_string()).reconnect(Reconnect::never());
+    let builder = bed.builder().reconnect(Reconnect::never());
     let probe = ProbeClient::new(builder.connect().await.unwrap());
     let at_work = tokio::spawn(probe.sleep(100));
     // Once this is answered the call before it has begun.

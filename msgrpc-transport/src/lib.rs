@@ -15,6 +15,7 @@
 //! | noticing dead peers | [`KeepAlive`] |
 //! | own listeners | [`Accept`] |
 //! | certificates and trust, for `tls://` | the module `tls`, with the feature `tls` or `tls-aws-lc` |
+//! | connections kept and lent, of any kind | [`Pool`], [`Open`], [`Loan`], [`PoolOptions`], [`PoolError`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -50,6 +51,7 @@ mod listener;
 mod memory;
 mod options;
 mod peer;
+mod pool;
 mod resolve;
 mod stream;
 mod tcp;
@@ -72,4 +74,5 @@ pub use keep_alive::KeepAlive;
 pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
+pub use pool::{Loan, Open, Pool, PoolError, PoolOptions, PoolStatus, Proof};
 pub use stream::{DirectWriter, Stream};

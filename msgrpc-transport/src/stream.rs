@@ -218,3 +218,22 @@ impl DirectWriter {
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::Stream;
+
+    #[tokio::test]
+    async fn small_writes_of_a_tcp_stream_are_not_held_back() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = std::net::TcpStream::connect(address).unwrap();
+        let same = socket.try_clone().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let stream = Stream::tcp(TcpStream::from_std(socket).unwrap(), address).unwrap();
+        assert!(same.nodelay().unwrap());
+        drop(stream);
+    }
+}

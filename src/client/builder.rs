@@ -15,7 +15,8 @@ use tokio::time::sleep;
 use super::link::{Absence, Plan, StreamLink};
 use super::reconnect::{Reconnect, Tries};
 use super::state::{Hook, Hooks};
-use super::{CALL_TIMEOUT, Client, Link};
+use super::{CALL_TIMEOUT, Client, Link, Opener};
+use crate::budget;
 use crate::connection::Manners;
 use crate::error::{self, CloseReason};
 use crate::router::Router;
@@ -42,6 +43,15 @@ enum Place {
     Address(Address),
     /// To where a transport of the user's own leads.
     Connector(Arc<dyn Connect>),
+}
+
+impl Place {
+    fn connector(self, options: DialOptions) -> Arc<dyn Connect> {
+        match self {
+            Self::Address(address) => Arc::new(Dialer::new(address).options(options)),
+            Self::Connector(connector) => connector,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -85,7 +95,7 @@ impl ClientBuilder {
             services: Vec::new(),
             reconnect: Reconnect::default(),
             waits: true,
-            retry_percent: RETRY_PERCENT,
+            retry_percent: budget::PERCENT,
             hooks: Hooks::default(),
         }
     }
@@ -228,10 +238,7 @@ impl ClientBuilder {
     }
 
     fn plan(self) -> Result<(Plan, Arc<dyn Connect>), ConnectError> {
-        let connector: Arc<dyn Connect> = match self.place? {
-            Place::Address(address) => Arc::new(Dialer::new(address).options(self.dial)),
-            Place::Connector(connector) => connector,
-        };
+        let connector = self.place?.connector(self.dial);
         let absence = match self.waits {
             _ if self.reconnect.is_never() => Absence::Ends,
             true => Absence::Waits,
@@ -249,6 +256,23 @@ impl ClientBuilder {
             hooks: self.hooks,
         };
         Ok((plan, connector))
+    }
+
+    /// Settings for clients of which it is said later where they connect to.
+    pub(crate) fn nowhere() -> Self {
+        Self::new("".parse())
+    }
+
+    /// What opens many connections with these settings: by `connector`, or to the address.
+    pub(crate) fn opener(
+        self,
+        connector: Option<Arc<dyn Connect>>,
+    ) -> Result<Opener, ConnectError> {
+        let place = connector.map_or(self.place, |connector| Ok(Place::Connector(connector)))?;
+        let connector = place.connector(self.dial);
+        let router = Arc::new(Router::new(self.services)?);
+        let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
+        Ok(Opener { connector, manners, router, timeout: self.timeout })
     }
 }
 
@@ -275,9 +299,6 @@ async fn first_stream(tries: &mut Tries, connector: &dyn Connect) -> Result<Stre
 /// Tries that [`ClientBuilder::connect`] makes: a server that is being restarted is back by then, and with
 /// nobody there the caller is told within a second.
 const FIRST_TRIES: u32 = 5;
-
-/// See [`ClientBuilder::retry_budget`].
-const RETRY_PERCENT: u32 = 20;
 
 /// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -2,11 +2,11 @@
 //!
 //! Made by [`Client::connect`] or [`Client::builder`]; used through generated clients, or untyped.
 
-mod budget;
 mod builder;
 mod exchange;
 mod keeper;
 mod link;
+mod opener;
 mod reconnect;
 mod state;
 mod stream;
@@ -32,6 +32,7 @@ pub use builder::{ClientBuilder, ConnectError};
 pub use exchange::{Exchange, Posting};
 use exchange::{ExchangeKind, PostingKind};
 use link::{Plan, StreamLink};
+pub(crate) use opener::Opener;
 pub use reconnect::Reconnect;
 pub use state::{ConnectionState, ConnectionStates};
 use stream::{StreamExchange, StreamPosting};

@@ -70,6 +70,11 @@ impl Connection {
         }
     }
 
+    /// Whether anybody waits for a stream.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.lock().outbound.waiting() > 0
+    }
+
     /// Takes no calls any more; those who wait are told so. One that has a stream is closed.
     pub(crate) fn fail(&self, reason: &Arc<CloseReason>) {
         if self.is_connected() {

@@ -236,7 +236,8 @@ impl Connection {
         let size = call.params.len();
         let turn = state.poll_turn(ticket, waker, |out| out.admit(size, waker, deadline));
         if turn?.is_pending() {
-            if state.is_late() {
+            // Where there is no stream, nobody may be at work on one.
+            if state.is_late() || state.outbound.is_held() {
                 wake_driver(state);
             }
             return Poll::Pending;
@@ -267,7 +268,8 @@ impl Connection {
         let admit = |out: &mut Outbound<_>| out.admit_notification(size, waker, deadline);
         let turn = state.poll_turn(ticket, waker, admit);
         if turn?.is_pending() {
-            if state.is_late() {
+            // Where there is no stream, nobody may be at work on one.
+            if state.is_late() || state.outbound.is_held() {
                 wake_driver(state);
             }
             return Poll::Pending;

@@ -10,6 +10,7 @@
     reason = "each test uses a part of what stands here, and fails by panicking"
 )]
 
+mod gate;
 mod lab;
 pub(crate) mod log;
 mod operator;
@@ -25,6 +26,7 @@ use msgrpc::{Address, BoundServer, Client, ClientBuilder, Limits, Reconnect, Ser
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use gate::Gate;
 pub(crate) use lab::{Bench, DivideByZero, LabClient, LabService};
 pub(crate) use operator::{Operator, Verdict};
 pub(crate) use wire::{Script, Wire, bytes, error, notification, request, response, value};

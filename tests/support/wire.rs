@@ -81,6 +81,18 @@ impl Wire {
         messages
     }
 
+    /// As many bytes as that, or those that come before the stream ends.
+    pub(crate) async fn raw(&mut self, count: usize) -> Vec<u8> {
+        while self.buffer.len() < count {
+            let read = poll_fn(|cx| self.stream.poll_read(cx, &mut self.buffer)).await;
+            if !matches!(read, Ok(1..)) {
+                break;
+            }
+        }
+        let count = count.min(self.buffer.len());
+        self.buffer.split_to(count).to_vec()
+    }
+
     /// Closes the sending side; returns all that still comes.
     pub(crate) async fn finish(mut self) -> Vec<Value> {
         self.half_close().await;

@@ -248,10 +248,11 @@ fn outcome(service: &Service, method: &Method) -> TokenStream {
         Reply::Result(value, error) => {
             let (value, error) =
                 (encode(service, value, "MethodResult"), encode(service, error, "MethodError"));
+            let constant = method_constant(service, method);
             quote! {
                 match &result {
                     ::core::result::Result::Ok(value) => #value(value, #style),
-                    ::core::result::Result::Err(error) => #error(error, #style),
+                    ::core::result::Result::Err(error) => #error(error, &#constant, #style),
                 }
             }
         }

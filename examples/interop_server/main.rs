@@ -1,0 +1,62 @@
+//! A server for peers of other implementations: six methods at an address of any kind, until stdin ends.
+//!
+//! `interop_server tcp://127.0.0.1:0` prints `READY tcp://127.0.0.1:41873` when it listens, a line for each address.
+//! `tests/interop/run` runs it against real peers; whoever has another implementation runs it against theirs.
+#![expect(clippy::print_stdout, reason = "an example speaks to its user")]
+
+mod service;
+
+use std::io::{self, Read, Write};
+
+use clap::Parser;
+use msgrpc::Server;
+use tokio::sync::oneshot;
+
+use service::{InteropService, Six};
+
+/// Serves echo(x), add(a, b), fail(msg), sleep(seconds), note(x) and last_note() until stdin ends.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where to listen.
+    #[arg(default_value = "tcp://127.0.0.1:0")]
+    addresses: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    let mut server = Server::new(InteropService::new(Six::default()));
+    for address in &arguments.addresses {
+        server = server.listen(address);
+    }
+    let server = server.bind().await?;
+    let mut stdout = io::stdout().lock();
+    for address in server.addresses() {
+        writeln!(stdout, "READY {address}")?;
+    }
+    stdout.flush()?;
+    drop(stdout);
+    let stdin = end_of_stdin();
+    let stopped = server
+        .run_until(async {
+            tokio::select! {
+                _ = stdin => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        })
+        .await?;
+    println!("{stopped:?}");
+    Ok(())
+}
+
+/// Ends when stdin does. On a thread of its own: a runtime would wait for its own reading of stdin.
+fn end_of_stdin() -> oneshot::Receiver<()> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut byte = [0];
+        while matches!(io::stdin().read(&mut byte), Ok(1..)) {}
+        // Nobody waits for it when a signal came first.
+        let _ = ended.send(());
+    });
+    end
+}
