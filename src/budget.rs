@@ -1,7 +1,7 @@
 //! How many calls may be sent a second time: a bucket that every call fills a little.
 //!
-//! Used by the calls of clients and of pools. Without it a server that is overloaded and drops its connections would get
-//! each call several times, and be overloaded the more.
+//! Used by the calls of clients, pools and balancers. Without it a server that is overloaded and drops its connections
+//! would get each call several times, and be overloaded the more.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

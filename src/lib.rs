@@ -345,6 +345,41 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Peers of other implementations
+//!
+//! The wire is the open one, and what is written is what all known peers read. What they write is read: integers as
+//! floats (JavaScript), bytes as text (old peers have one type), structs as arrays, names as bytes. `Vec<u8>` and `&[u8]`
+//! take either; a [`Value`] keeps what came.
+//!
+//! A method's own error travels as it serializes, and some peers are strict there: a text that is not empty is read rightly
+//! by all. Neovim as the caller shows a text, or a pair of a number and a text:
+//!
+//! ```
+//! #[msgrpc::service]
+//! pub trait Plugin {
+//!     async fn open(&self, path: String) -> Result<(), (u8, String)>;
+//! }
+//!
+//! # struct Editor;
+//! impl Plugin for Editor {
+//!     async fn open(&self, path: String) -> Result<(), (u8, String)> {
+//!         Err((0, format!("{path} is not there")))
+//!     }
+//! }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = msgrpc::Server::new(PluginService::new(Editor)).listen("memory://plugin").bind().await?;
+//! # tokio::spawn(server.run());
+//! # let client = msgrpc::Client::connect("memory://plugin").await?;
+//! // Errors of others are shown as a person wants them.
+//! let error = client.call::<()>("open", ("x",)).await.unwrap_err();
+//! assert_eq!(error.to_string(), "the peer answered with an error: x is not there");
+//! # Ok(()) }
+//! ```
+//!
+//! A server that breaks on a second request before the first is answered is called with
+//! [`max_in_flight(1)`](ClientBuilder::max_in_flight). Those who come from txmsgpackrpc find each of its calls beside ours
+//! in `docs/FROM_TXMSGPACKRPC.md`.
+//!
 //! # Limits
 //!
 //! All that a peer could make large, deep, many or slow is bounded by a field of [`Limits`], with defaults for a server
@@ -460,6 +495,7 @@
 
 mod accept;
 mod arguments;
+mod balance;
 mod budget;
 mod call;
 mod caller;
@@ -502,6 +538,10 @@ pub use msgrpc_transport as transport;
 pub use msgrpc_transport::tls;
 pub use msgrpc_transport::{Address, KeepAlive, Peer};
 
+pub use balance::{
+    Balance, BalanceBuilder, BalanceExchange, BalancePosting, BuildBalanceError, Discover,
+    DiscoverError, Dns, Endpoint, ServerStatus,
+};
 pub use call::{Call, Notify};
 pub use caller::{Answer, Caller, Outgoing, Timeout};
 pub use client::{

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use msgrpc::{Client, Server};
 use support::log::Log;
 use support::{Bench, LabClient, LabService, Running, quiet, request, until};
-use tokio::runtime::{Builder, Runtime};
 
 /// One at a time: descriptors and the log are the process's.
 fn alone() -> (MutexGuard<'static, ()>, &'static Log) {
@@ -23,12 +22,16 @@ fn alone() -> (MutexGuard<'static, ()>, &'static Log) {
     (ALONE.lock().unwrap_or_else(PoisonError::into_inner), LOG.get_or_init(Log::start))
 }
 
-fn open_descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").unwrap().count()
+/// Runs `test` in a runtime that is gone before another test begins.
+fn alone_in_a_runtime(test: impl AsyncFnOnce(&'static Log)) {
+    let (_alone, log) = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test(log));
+    drop(runtime);
 }
 
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_all().build().unwrap()
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// A server at an address that costs no port for each connection.
@@ -39,9 +42,7 @@ async fn server(name: &str) -> Running {
 
 #[test]
 fn ten_thousand_clients_that_call_and_go_leave_nothing_behind() {
-    let (_alone, log) = alone();
-    // A runtime has descriptors of its own, so none is made before it is alone.
-    runtime().block_on(async {
+    alone_in_a_runtime(async |log| {
         let server = server("calls").await;
         LabClient::connect(&server.address).await.unwrap().add(1, 2).await.unwrap();
         let metrics = tokio::runtime::Handle::current().metrics();
@@ -62,9 +63,7 @@ fn ten_thousand_clients_that_call_and_go_leave_nothing_behind() {
 
 #[test]
 fn ten_thousand_connections_without_a_byte_leave_nothing_and_are_not_logged() {
-    let (_alone, log) = alone();
-    // A runtime has descriptors of its own, so none is made before it is alone.
-    runtime().block_on(async {
+    alone_in_a_runtime(async |log| {
         let server = server("silent").await;
         let metrics = tokio::runtime::Handle::current().metrics();
         quiet().await;
@@ -90,7 +89,8 @@ fn a_server_in_a_process_of_its_own() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
-    runtime().block_on(async {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
         let server = Server::new(LabService::new(Bench::default())).listen("tcp://127.0.0.1:0");
         let server = server.bind().await.unwrap();
         println!("\n{MARK}{}", server.addresses()[0]);

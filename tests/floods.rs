@@ -3,14 +3,19 @@
 
 mod support;
 
+use std::io;
+use std::pin::Pin;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use futures::future::join_all;
-use msgrpc::{Client, CloseReason, Context, Server, Value};
+use msgrpc::transport::Stream;
+use msgrpc::{Client, CloseReason, Context, Peer, Server, Value};
 use support::{
     Bench, LabClient, LabService, Running, Script, bytes, client_limits, lab, lab_with,
     notification, quiet, request, response, server_limits, until, value,
 };
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 #[tokio::test]
@@ -135,7 +140,7 @@ async fn a_reset_drops_the_handlers_at_once() {
     let place = server.address.strip_prefix("tcp://").unwrap();
     let mut socket = std::net::TcpStream::connect(place).unwrap();
     let requests = [request(1, "hold", (1,)), request(2, "watch", ()), request(3, "hold", (2,))];
-    std::io::Write::write_all(&mut socket, &requests.concat()).unwrap();
+    io::Write::write_all(&mut socket, &requests.concat()).unwrap();
     until("they are at work", || bench.started() == 3).await;
     // The answer to `watch` has come and is not read: closing resets the connection.
     socket.set_nonblocking(true).unwrap();
@@ -292,7 +297,7 @@ fn nest() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(nest_messages());
     };
-    std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();
+    std::thread::Builder::new().stack_size(512 << 10).spawn(run).unwrap().join().unwrap();
 }
 
 async fn nest_messages() {
@@ -334,4 +339,47 @@ async fn a_client_that_comes_and_goes_leaves_nothing_behind() {
         assert_eq!(sum, 3);
     }
     until("all tasks have ended", || metrics.num_alive_tasks() == before).await;
+}
+
+/// A transport that takes bytes and keeps them to itself, as TLS may when the peer takes none.
+struct Keeps(tokio::io::DuplexStream);
+
+impl AsyncRead for Keeps {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Keeps {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut task::Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_never_flushed_ends_the_connection_after_30_seconds() {
+    let (near, _far) = tokio::io::duplex(64);
+    let stream = Stream::new(Keeps(near), Peer::named("keeper"), support::address("memory://x"));
+    let client = Client::over(stream);
+    let begun = Instant::now();
+    client.notify("x", ()).await.unwrap();
+    client.clone().close().await;
+    assert_eq!(begun.elapsed().as_secs(), 30);
+    assert!(matches!(*client.closed().unwrap(), CloseReason::WriteStalled(_)));
 }

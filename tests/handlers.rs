@@ -52,9 +52,7 @@ struct Fragile;
 
 impl Drop for Fragile {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("dropped");
-        }
+        assert!(std::thread::panicking(), "dropped");
     }
 }
 
@@ -108,10 +106,10 @@ struct Knave {
 }
 
 impl Knave {
-    async fn work(begun: Arc<AtomicUsize>, ended: Arc<AtomicUsize>, millis: u64) {
-        begun.fetch_add(1, Ordering::SeqCst);
+    async fn work(self, millis: u64) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis(millis)).await;
-        ended.fetch_add(1, Ordering::SeqCst);
+        self.ended.fetch_add(1, Ordering::SeqCst);
     }
 
     fn counts(&self) -> (usize, usize) {
@@ -180,12 +178,12 @@ impl Rogue for Knave {
     }
 
     async fn detached(&self, ctx: &Context, millis: u64) -> u8 {
-        let work = Self::work(self.begun.clone(), self.ended.clone(), millis);
+        let work = self.clone().work(millis);
         u8::from(ctx.spawn(work).await.unwrap().is_some())
     }
 
     async fn attached(&self, millis: u64) -> u8 {
-        Self::work(self.begun.clone(), self.ended.clone(), millis).await;
+        self.clone().work(millis).await;
         1
     }
 

@@ -306,14 +306,14 @@ async fn a_pool_that_is_down_tells_its_numbers_and_the_reason() {
         let calls = (0..17).map(|n| tokio::spawn(lab.add(n, 1)));
         let calls: Vec<_> = calls.collect();
         let error = calls.into_iter().next().unwrap().await.unwrap().unwrap_err();
-        assert_eq!(begun.elapsed(), 10 * SECOND);
+        assert_eq!(begun.elapsed(), 15 * SECOND);
         let CallError::NotConnected(error) = &error else { panic!("{error:?}") };
         assert!(error.tries() > 0);
         assert_eq!(
             error.to_string(),
             format!(
                 "`add` was not sent, no connection after {} tries: all 8 connections of the pool to {address} were down \
-                 for 10s (wait_timeout): size 8, open 0, in flight 0, waiting 17; last error: could not connect to \
+                 for 15s (wait_timeout): size 8, open 0, in flight 0, waiting 17; last error: could not connect to \
                  {address}: the gate is barred",
                 error.tries(),
                 address = server.address
@@ -368,9 +368,9 @@ async fn a_server_that_accepts_and_closes_at_once_is_not_tried_hot() {
             let error = pool.call::<u32>("x", ()).await.unwrap_err();
             assert!(matches!(error, CallError::Closed(_) | CallError::NotConnected(_)), "{error}");
         }
-        assert!(gate.tries() < 100, "{} tries in a minute", gate.tries());
+        assert!(gate.tries() < 250, "{} tries in a minute", gate.tries());
         let error = text(pool.call::<u32>("x", ()).timeout(SECOND / 1000).await);
-        let reason = "the connection ended before anything was answered: the peer closed it";
+        let reason = "nothing was answered before the end: the peer closed it";
         assert!(error.contains(reason), "{error}");
     }
 }

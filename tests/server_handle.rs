@@ -268,8 +268,8 @@ async fn clients_that_are_connecting_get_an_answer_or_an_error() {
                     for _ in 0..n {
                         tokio::task::yield_now().await;
                     }
-                    let builder = Client::builder(&address).reconnect(Reconnect::never());
-                    match builder.connect().await.map(AdminClient::new) {
+                    let once = Client::builder(&address).reconnect(Reconnect::never());
+                    match once.connect().await.map(AdminClient::new) {
                         Ok(client) => client.nap(n).await.map_err(|error| error.to_string()),
                         Err(error) => Err(error.to_string()),
                     }

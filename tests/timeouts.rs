@@ -271,8 +271,8 @@ async fn a_call_over_tcp_holds_the_idle_clock_up() {
     let server = server.idle_timeout(short).bind().await.unwrap();
     let address = server.addresses()[0].to_string();
     tokio::spawn(server.run());
-    let builder = Client::builder(&address).reconnect(Reconnect::never());
-    let client = builder.idle_timeout(short).connect().await.unwrap();
+    let builder = Client::builder(&address).idle_timeout(short).reconnect(Reconnect::never());
+    let client = builder.connect().await.unwrap();
     let nap = NapClient::new(client.clone());
     for millis in [0, 400, 0] {
         assert_eq!(nap.short(millis).await.unwrap(), millis);

@@ -41,7 +41,8 @@ async fn connect(address: &str, tls: &ClientTls) -> Result<Client, ConnectError>
 
 /// Why there is no connection: the text behind the address, and whether trying again may help.
 async fn refusal(address: &str, tls: &ClientTls) -> (String, bool) {
-    match connect(address, tls).await.unwrap_err() {
+    let once = Client::builder(address).tls(tls.clone()).reconnect(Reconnect::never());
+    match once.connect().await.unwrap_err() {
         ConnectError::Dial(error) => {
             let text = error.to_string();
             let before = format!("could not connect to {address}: ");

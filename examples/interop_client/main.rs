@@ -11,10 +11,12 @@ mod service;
 mod values;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use msgrpc::tls::ClientTls;
 use msgrpc::{Client, Server};
 
 use report::Report;
@@ -28,6 +30,9 @@ struct Arguments {
     /// The server is a Neovim, which answers its API.
     #[arg(long)]
     neovim: bool,
+    /// The authority of the server's certificate, in PEM, for a `tls://` address.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Leaves a check out.
     #[arg(long, value_name = "CHECK=REASON", value_parser = pair)]
     skip: Vec<(String, String)>,
@@ -64,12 +69,16 @@ async fn check(
     if let Some(calls) = arguments.max_in_flight {
         builder = builder.max_in_flight(calls);
     }
+    if let Some(ca) = &arguments.ca {
+        builder = builder.tls(ClientTls::from_ca_file(ca)?);
+    }
     if arguments.neovim {
         // Neovim calls back.
         let builder = builder.serve(InteropService::new(Six::default()));
         neovim::check(report, builder.connect().await?).await;
     } else {
-        methods::check(report, builder.connect().await?).await;
+        let largest = if address.starts_with("udp:") { values::DATAGRAM } else { usize::MAX };
+        methods::check(report, builder.connect().await?, largest).await;
     }
     Ok(())
 }

@@ -10,9 +10,11 @@ use crate::service::InteropClient;
 use crate::values;
 
 /// Makes all of them.
-pub(crate) async fn check(report: &mut Report, client: Client) {
+///
+/// `largest`: how many bytes a value may have.
+pub(crate) async fn check(report: &mut Report, client: Client, largest: usize) {
     let peer = InteropClient::new(client.clone());
-    for (name, value) in values::all() {
+    for (name, value) in values::all(largest) {
         let echo = async { expect_same(peer.echo(value.clone()).await, &value) };
         report.check(name, echo).await;
     }

@@ -23,7 +23,7 @@ pub(crate) async fn check(report: &mut Report, nvim: Client) {
         report.skip(check, reason);
     }
     report.check("nvim_eval", async { expect(eval(&nvim, "1 + 1").await, &2) }).await;
-    for (name, value) in values::all() {
+    for (name, value) in values::all(usize::MAX) {
         let echo = async { expect_same(lua(&nvim, "return ...", &value).await, &value) };
         report.check(name, echo).await;
     }

@@ -4,24 +4,30 @@
 
 use msgrpc::Value;
 
-/// The values, each with the name of its check.
-pub(crate) fn all() -> Vec<(&'static str, Value)> {
+/// Bytes that a value may have where each message is a datagram of at most 8 192 bytes.
+pub(crate) const DATAGRAM: usize = 8_000;
+
+/// The values, each with the name of its check; none takes much more than `largest` bytes.
+pub(crate) fn all(largest: usize) -> Vec<(&'static str, Value)> {
+    let texts = [0, 31, 32, 255, 256, 4_000, 65_535, 65_536].into_iter();
+    let lists = [0, 15, 16, 4_000, 60_000].into_iter();
+    let fits = |length: &usize| *length < largest / 2;
     vec![
         ("echo nil and booleans", list([Value::Nil, true.into(), false.into()])),
         ("echo integers of every width", integers()),
         ("echo the largest u64", Value::UInt(u64::MAX)),
         ("echo floats", list([0.0, -1.5, 0.1, 1e300, f64::INFINITY].map(Value::F64))),
-        ("echo text of every width", list([0, 31, 32, 255, 256, 65_535, 65_536].map(text))),
+        ("echo text of every width", list(texts.filter(fits).map(text))),
         ("echo text beyond ASCII", "Grüße, 世界, 🦀".into()),
         ("echo bytes", Value::Binary((0..=255).collect())),
         ("echo bytes in a str", Value::RawString(vec![0xff, 0xfe, 0])),
-        ("echo lists of every width", list([0, 15, 16, 60_000].map(zeros))),
+        ("echo lists of every width", list(lists.filter(fits).map(zeros))),
         ("echo maps", map()),
         ("echo maps with integers for keys", Value::Map(vec![(1.into(), "one".into())])),
         ("echo an extension", Value::Ext(5, vec![1, 2, 3])),
         ("echo a timestamp", Value::Ext(-1, vec![0x65, 0, 0, 0])),
         ("echo 100 levels", (0..100).fold(Value::Nil, |inner, _| list([inner]))),
-        ("echo a megabyte", text(1 << 20)),
+        ("echo a large text", text(largest.min(1 << 20))),
     ]
 }
 

@@ -7,9 +7,11 @@
 mod service;
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use clap::Parser;
 use msgrpc::Server;
+use msgrpc::tls::ServerTls;
 use tokio::sync::oneshot;
 
 use service::{InteropService, Six};
@@ -20,12 +22,21 @@ struct Arguments {
     /// Where to listen.
     #[arg(default_value = "tcp://127.0.0.1:0")]
     addresses: Vec<String>,
+    /// The certificate for `tls://` addresses, in PEM.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its key, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
     let mut server = Server::new(InteropService::new(Six::default()));
+    if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
+        server = server.tls(ServerTls::from_files(cert, key)?);
+    }
     for address in &arguments.addresses {
         server = server.listen(address);
     }

@@ -29,8 +29,8 @@ pub struct Limits {
 
     /// Deepest nesting accepted, the message's own array counted. Beyond it the connection ends.
     ///
-    /// Default: 128, which a decoder that recurses survives on the 2 MiB stack that threads have by
-    /// default, in a debug build too.
+    /// Default: 128, which a decoder that recurses survives on a stack of 512 KiB, in a debug build too;
+    /// threads have 2 MiB by default.
     pub depth: usize,
 
     /// Most elements in one message, map entries counting twice. Beyond it the connection ends.

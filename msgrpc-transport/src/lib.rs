@@ -11,6 +11,7 @@
 //! | a connected stream of bytes | [`Stream`], [`DirectWriter`], [`Peer`], [`Credentials`] |
 //! | connecting | [`dial()`], [`DialOptions`], [`ConnectError`] |
 //! | connecting, as a value; own transports | [`Connect`], [`Dialer`] |
+//! | name → socket addresses | [`resolve()`] |
 //! | listening | [`Listener`], [`ListenOptions`], [`BindError`] |
 //! | noticing dead peers | [`KeepAlive`] |
 //! | own listeners | [`Accept`] |
@@ -75,4 +76,5 @@ pub use listener::{Accept, Listener};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
 pub use pool::{Loan, Open, Pool, PoolError, PoolOptions, PoolStatus, Proof};
+pub use resolve::resolve;
 pub use stream::{DirectWriter, Stream};

@@ -8,10 +8,17 @@ use tokio::net::lookup_host;
 
 use crate::HostPort;
 
-/// Looks `host` up; addresses need no look-up. At least one address, at most [`MOST`], no two equal.
+/// Looks `host` up by the system's resolver; addresses need no look-up. At least one address, at most 32, no two equal.
 ///
-/// Cancel safe, but a look-up that has begun goes on in the runtime's blocking pool until the system gives up.
-pub(crate) async fn resolve(host: &HostPort) -> io::Result<Vec<SocketAddr>> {
+/// # Errors
+///
+/// What the resolver said, or [`io::ErrorKind::NotFound`].
+///
+/// # Cancel safety
+///
+/// Dropping the future loses the answer. A look-up that has begun goes on in the runtime's blocking pool until the
+/// system gives up.
+pub async fn resolve(host: &HostPort) -> io::Result<Vec<SocketAddr>> {
     let mut seen = HashSet::new();
     let found = lookup_host((host.host(), host.port())).await?;
     let found: Vec<_> = found.filter(|address| seen.insert(*address)).take(MOST).collect();

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::link::{Absence, Plan, StreamLink};
 use super::reconnect::{Reconnect, Tries};
 use super::state::{Hook, Hooks};
-use super::{CALL_TIMEOUT, Client, Link, Opener};
+use super::{Alike, CALL_TIMEOUT, Client, Link, Opener};
 use crate::budget;
 use crate::connection::Manners;
 use crate::error::{self, CloseReason};
@@ -263,16 +263,21 @@ impl ClientBuilder {
         Self::new("".parse())
     }
 
-    /// What opens many connections with these settings: by `connector`, or to the address.
-    pub(crate) fn opener(
-        self,
-        connector: Option<Arc<dyn Connect>>,
-    ) -> Result<Opener, ConnectError> {
-        let place = connector.map_or(self.place, |connector| Ok(Place::Connector(connector)))?;
-        let connector = place.connector(self.dial);
+    /// Many connections with these settings, wherever to.
+    pub(crate) fn alike(self) -> Result<Alike, ConnectError> {
         let router = Arc::new(Router::new(self.services)?);
         let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
-        Ok(Opener { connector, manners, router, timeout: self.timeout })
+        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout })
+    }
+
+    /// Many connections with these settings, to where this client would connect.
+    pub(crate) fn opener(mut self) -> Result<Opener, ConnectError> {
+        let place = std::mem::replace(&mut self.place, "".parse().map(Place::Address));
+        let alike = self.alike()?;
+        Ok(match place? {
+            Place::Address(address) => alike.to(address),
+            Place::Connector(connector) => alike.by(connector),
+        })
     }
 }
 

@@ -32,7 +32,7 @@ pub use builder::{ClientBuilder, ConnectError};
 pub use exchange::{Exchange, Posting};
 use exchange::{ExchangeKind, PostingKind};
 use link::{Plan, StreamLink};
-pub(crate) use opener::Opener;
+pub(crate) use opener::{Alike, Opener};
 pub use reconnect::Reconnect;
 pub use state::{ConnectionState, ConnectionStates};
 use stream::{StreamExchange, StreamPosting};

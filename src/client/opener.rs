@@ -1,13 +1,13 @@
 //! `Opener`: single connections as clients, for whoever keeps several: pools and balancers.
 //!
-//! Made by [`ClientBuilder::opener`](super::ClientBuilder::opener). A client that comes from here never connects anew:
+//! Made by [`ClientBuilder::alike`](super::ClientBuilder::alike). A client that comes from here never connects anew:
 //! whoever keeps it replaces it. This is the one place that says so.
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use msgrpc_transport::{BoxFuture, Connect, ConnectError, Open};
+use msgrpc_transport::{Address, BoxFuture, Connect, ConnectError, DialOptions, Dialer, Open};
 use tokio_util::sync::CancellationToken;
 
 use super::link::{Plan, StreamLink};
@@ -15,18 +15,42 @@ use super::{Client, Link};
 use crate::connection::Manners;
 use crate::router::Router;
 
-/// Opens connections that are all alike.
-pub(crate) struct Opener {
-    pub(super) connector: Arc<dyn Connect>,
+/// What connections have in common, wherever they lead to.
+#[derive(Clone)]
+pub(crate) struct Alike {
+    pub(super) dial: DialOptions,
     pub(super) manners: Manners,
     pub(super) router: Arc<Router>,
     pub(super) timeout: Option<Duration>,
 }
 
-impl Opener {
+impl Alike {
+    /// Connections to `address`.
+    pub(crate) fn to(&self, address: Address) -> Opener {
+        self.by(Arc::new(Dialer::new(address).options(self.dial.clone())))
+    }
+
+    /// Connections by `connector`.
+    pub(crate) fn by(&self, connector: Arc<dyn Connect>) -> Opener {
+        Opener { connector, alike: self.clone() }
+    }
+
     /// How long calls wait for their answer by default.
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+}
+
+/// Opens connections to one place.
+pub(crate) struct Opener {
+    connector: Arc<dyn Connect>,
+    alike: Alike,
+}
+
+impl Opener {
+    /// How long calls wait for their answer by default.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.alike.timeout
     }
 }
 
@@ -36,9 +60,10 @@ impl Open for Opener {
     fn open(&self) -> BoxFuture<'_, Result<Client, ConnectError>> {
         Box::pin(async {
             let stream = self.connector.connect().await?;
-            let plan = Plan::of_one(&stream, self.manners.clone(), Arc::clone(&self.router));
+            let Alike { manners, router, timeout, .. } = &self.alike;
+            let plan = Plan::of_one(&stream, manners.clone(), Arc::clone(router));
             let link = Link::Stream(StreamLink::start(plan, Some(stream)));
-            Ok(Client { link, timeout: self.timeout })
+            Ok(Client { link, timeout: *timeout })
         })
     }
 

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use msgrpc_core::{Fault, FaultCode};
 use msgrpc_transport::BoxFuture;
 use tokio::time::Instant;
 
@@ -61,6 +62,8 @@ pub(crate) trait Lease: Send + Unpin + 'static {
 pub(crate) enum End<'a> {
     /// The peer has answered.
     Answered,
+    /// The peer has answered that it is shutting down.
+    Refused,
     /// A notification is queued.
     Queued,
     /// It failed.
@@ -100,10 +103,11 @@ impl Shortage {
 
 /// What is sent: a call or a notification.
 pub(crate) trait Way: Send + Sync + 'static {
-    type Output;
+    type Output: Unpin;
     type Future: Future<Output = Result<Self::Output, CallError>> + Send + Unpin + 'static;
+
     /// How it ends when it succeeds.
-    const DONE: End<'static>;
+    fn end(output: &Self::Output) -> End<'static>;
 
     fn start(client: Client, message: Outgoing, left: Option<Duration>) -> Self::Future;
 }
@@ -115,7 +119,14 @@ pub(crate) struct Calling;
 impl Way for Calling {
     type Output = Answer;
     type Future = Exchange;
-    const DONE: End<'static> = End::Answered;
+
+    fn end(answer: &Answer) -> End<'static> {
+        let fault = answer.outcome().err().and_then(Fault::read);
+        match fault {
+            Some(fault) if fault.code() == FaultCode::ShuttingDown => End::Refused,
+            _ => End::Answered,
+        }
+    }
 
     fn start(client: Client, mut message: Outgoing, left: Option<Duration>) -> Exchange {
         message.timeout = left.into();
@@ -130,7 +141,10 @@ pub(crate) struct Notifying;
 impl Way for Notifying {
     type Output = ();
     type Future = Posting;
-    const DONE: End<'static> = End::Queued;
+
+    fn end((): &()) -> End<'static> {
+        End::Queued
+    }
 
     fn start(client: Client, message: Outgoing, _: Option<Duration>) -> Posting {
         client.notify(message)
@@ -145,8 +159,8 @@ pub(crate) struct Attempt<L: Lend, W: Way> {
     deadline: Option<Instant>,
     /// How often it may still be tried elsewhere, as long as nothing was sent.
     repeats: usize,
-    /// What a try failed with that may have been executed.
-    sent: Option<CallError>,
+    /// How a try ended that may have been executed.
+    earlier: Option<Result<W::Output, CallError>>,
     step: Step<L, W>,
 }
 
@@ -176,7 +190,15 @@ impl<L: Lend> Attempt<L, Notifying> {
 impl<L: Lend, W: Way> Attempt<L, W> {
     fn new(lender: L, message: Outgoing, timeout: Option<Duration>) -> Self {
         let repeats = lender.repeats();
-        Self { lender, message, timeout, deadline: None, repeats, sent: None, step: Step::Prepared }
+        Self {
+            lender,
+            message,
+            timeout,
+            deadline: None,
+            repeats,
+            earlier: None,
+            step: Step::Prepared,
+        }
     }
 
     fn lend(&mut self) {
@@ -194,37 +216,45 @@ impl<L: Lend, W: Way> Attempt<L, W> {
         self.step = Step::Sent(future, Some(lease));
     }
 
-    /// Tries on another connection what failed with `error`, or says what to tell the caller.
-    fn fail(&mut self, error: CallError) -> Result<(), CallError> {
-        let of_the_connection = matches!(error, CallError::Closed(_) | CallError::NotConnected(_));
+    /// Tries on another connection what ended so, or says what to tell the caller.
+    fn settle(
+        &mut self,
+        outcome: Result<W::Output, CallError>,
+        refused: bool,
+    ) -> Option<Result<W::Output, CallError>> {
+        let (lost, sent) = match &outcome {
+            Ok(_) => (refused, true),
+            Err(error) => {
+                let lost = matches!(error, CallError::Closed(_) | CallError::NotConnected(_));
+                (lost, error.was_sent())
+            }
+        };
         let in_time = self.deadline.is_none_or(|deadline| Instant::now() < deadline);
-        if of_the_connection && in_time {
-            if !error.was_sent() && self.repeats > 0 {
-                self.repeats -= 1;
-                self.lend();
-                return Ok(());
-            }
-            if error.was_sent() && self.message.idempotent && self.lender.budget().spend() {
-                // It is not sent a third time.
-                self.message.idempotent = false;
-                self.sent = Some(error);
-                self.lend();
-                return Ok(());
-            }
+        if lost && in_time && !sent && self.repeats > 0 {
+            self.repeats -= 1;
+            self.lend();
+            return None;
         }
-        Err(self.told(error))
+        if lost && in_time && sent && self.message.idempotent && self.lender.budget().spend() {
+            // It is not sent a third time.
+            self.message.idempotent = false;
+            self.earlier = Some(outcome);
+            self.lend();
+            return None;
+        }
+        Some(outcome.or_else(|error| self.told(error)))
     }
 
-    /// What the caller is told: of its own timeout, not of what was left of it; and of the try that was sent, rather
-    /// than of one after it that was not.
-    fn told(&mut self, mut error: CallError) -> CallError {
-        if let Some(sent) = self.sent.take().filter(|_| !error.was_sent()) {
-            return sent;
+    /// What the caller is told of an error: its own timeout, not what was left of it; and of the try that was sent,
+    /// rather than of one after it that was not.
+    fn told(&mut self, mut error: CallError) -> Result<W::Output, CallError> {
+        if let Some(earlier) = self.earlier.take().filter(|_| !error.was_sent()) {
+            return earlier;
         }
         if let (CallError::TimedOut(timed_out), Some(timeout)) = (&mut error, self.timeout) {
             timed_out.after = timeout;
         }
-        error
+        Err(error)
     }
 }
 
@@ -245,20 +275,23 @@ impl<L: Lend, W: Way> Future for Attempt<L, W> {
                     Err(shortage) => {
                         this.step = Step::Ended;
                         let error = shortage.of(&this.message);
-                        return Poll::Ready(Err(this.told(error)));
+                        return Poll::Ready(this.told(error));
                     }
                 },
                 Step::Sent(future, lease) => {
                     let outcome = ready!(Pin::new(future).poll(cx));
                     let lease = lease.take();
                     this.step = Step::Ended;
-                    let end = outcome.as_ref().map_or_else(End::Failed, |_| W::DONE);
+                    let end = match &outcome {
+                        Ok(output) => W::end(output),
+                        Err(error) => End::Failed(error),
+                    };
+                    let refused = matches!(end, End::Refused);
                     if let Some(lease) = lease {
                         lease.end(end);
                     }
-                    match outcome {
-                        Ok(output) => return Poll::Ready(Ok(output)),
-                        Err(error) => this.fail(error)?,
+                    if let Some(outcome) = this.settle(outcome, refused) {
+                        return Poll::Ready(outcome);
                     }
                 }
                 Step::Ended => return Poll::Pending,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use msgrpc_core::Limits;
-use msgrpc_transport::{self as transport, Connect, PoolOptions};
+use msgrpc_transport::{self as transport, PoolOptions};
 use tokio::sync::Notify;
 
 use super::isolated::Isolated;
@@ -21,30 +21,14 @@ use crate::client::{ClientBuilder, ConnectError, Opener};
 #[derive(Debug)]
 pub struct PoolBuilder {
     client: ClientBuilder,
-    connector: Option<Connector>,
     options: PoolOptions,
     isolated: bool,
     retry_percent: u32,
 }
 
-/// A transport of the user's own.
-struct Connector(Arc<dyn Connect>);
-
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.address())
-    }
-}
-
 impl PoolBuilder {
-    pub(super) fn new(client: ClientBuilder, connector: Option<Arc<dyn Connect>>) -> Self {
-        Self {
-            client,
-            connector: connector.map(Connector),
-            options: PoolOptions::default(),
-            isolated: false,
-            retry_percent: PERCENT,
-        }
+    pub(super) fn new(client: ClientBuilder) -> Self {
+        Self { client, options: PoolOptions::default(), isolated: false, retry_percent: PERCENT }
     }
 
     /// Connections, from 1 to 1 024. Default: 8.
@@ -64,7 +48,7 @@ impl PoolBuilder {
 
     /// How long a call waits for a connection. `None`: as long as its own timeout.
     ///
-    /// Beyond it: [`CallError::NotConnected`](crate::CallError::NotConnected), with the pool's numbers. Default: 10 s.
+    /// Beyond it: [`CallError::NotConnected`](crate::CallError::NotConnected), with the pool's numbers. Default: 15 s.
     /// See [`PoolOptions::wait_timeout`].
     pub fn wait_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options = self.options.wait_timeout(timeout);
@@ -184,8 +168,7 @@ impl PoolBuilder {
     }
 
     fn parts(self) -> Result<(Opener, PoolOptions, Budget), BuildPoolError> {
-        let connector = self.connector.map(|Connector(connector)| connector);
-        let opener = self.client.opener(connector)?;
+        let opener = self.client.opener()?;
         Ok((opener, self.options, Budget::new(self.retry_percent)))
     }
 }

@@ -192,6 +192,14 @@ impl Lease for Checkout {
                 self.loan = Some(loan);
                 return;
             }
+            End::Refused => {
+                let client = self.pool.lock().remove(&self.number);
+                loan.reject("the server is shutting down");
+                if let Some(client) = client {
+                    self.pool.tasks.spawn_on(client.close(), &self.pool.runtime);
+                }
+                return;
+            }
             // The loan knows by itself whether the connection has ended.
             End::Queued | End::Failed(_) => {}
         }

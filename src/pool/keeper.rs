@@ -25,6 +25,8 @@ pub(super) struct Keeper {
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     Ended,
+    /// Its peer is shutting down.
+    Refused,
     /// It is too old, or was idle for too long.
     Over,
     Leaving,
@@ -46,6 +48,10 @@ impl Keeper {
             self.shared.join(Arc::clone(&member), self.old.take());
             match self.watch(&member, &loan).await {
                 Fate::Ended => self.shared.lose(&member),
+                Fate::Refused => {
+                    loan.reject("the server is shutting down");
+                    self.shared.turn_away(member);
+                }
                 Fate::Over => {
                     // Its place goes to the new one; the old one serves until that is there.
                     loan.discard();
@@ -76,7 +82,7 @@ impl Keeper {
             };
             if let Some(first) = self.first.take() {
                 // Whoever asked may not want to know any more.
-                first.send(told).ok();
+                drop(first.send(told));
             }
             if let Ok(loan) = opened {
                 return Some(loan);
@@ -102,6 +108,9 @@ impl Keeper {
             let idle = loan.max_idle().and_then(|max_idle| member.idles_until(max_idle));
             if member.is_closed() {
                 return Fate::Ended;
+            }
+            if member.refuses() {
+                return Fate::Refused;
             }
             if [idle, loan.expires()].into_iter().flatten().any(|due| due <= now) {
                 return Fate::Over;

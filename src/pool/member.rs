@@ -28,6 +28,8 @@ pub(super) struct Member {
     used: AtomicU64,
     opened: Instant,
     proof: Proof,
+    /// The peer is shutting down and takes no more calls.
+    refuses: AtomicBool,
     /// No call enters any more.
     left: AtomicBool,
     /// Told when it may have ended, and when the last call of one that was left has ended.
@@ -43,6 +45,7 @@ impl Member {
             used: AtomicU64::new(0),
             opened: Instant::now(),
             proof: loan.proof(),
+            refuses: AtomicBool::new(false),
             left: AtomicBool::new(false),
             changed: Notify::new(),
         })
@@ -59,6 +62,10 @@ impl Member {
 
     pub(super) fn is_closed(&self) -> bool {
         self.client.closed().is_some()
+    }
+
+    pub(super) fn refuses(&self) -> bool {
+        self.refuses.load(Ordering::SeqCst)
     }
 
     pub(super) fn gone(&self) -> CancellationToken {
@@ -135,6 +142,12 @@ impl Lease for Passage {
                 if self.member.silent.load(Ordering::Relaxed) > 0 {
                     self.member.silent.store(0, Ordering::Relaxed);
                 }
+            }
+            End::Refused => {
+                // It would look idle, and draw all calls to itself.
+                self.member.refuses.store(true, Ordering::SeqCst);
+                self.pool.remove(&self.member);
+                self.member.suspect();
             }
             End::Failed(CallError::TimedOut(_)) => {
                 self.member.silent.fetch_add(1, Ordering::Relaxed);

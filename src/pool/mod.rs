@@ -4,13 +4,13 @@
 //!
 //! - `builder.rs` settings · `status.rs` numbers · `attempt.rs` one call, over as many connections as it takes
 //! - `shared.rs` many calls on each connection: `keeper.rs` the task that keeps one, `member.rs` one in use
-//! - `isolated.rs` one call at a time on each · `budget.rs` what may be sent twice
+//! - `isolated.rs` one call at a time on each
 
 pub(crate) mod attempt;
 mod builder;
 mod isolated;
 mod keeper;
-mod member;
+pub(crate) mod member;
 pub(crate) mod shared;
 pub(crate) mod status;
 
@@ -29,7 +29,7 @@ use tokio::time::Instant;
 use crate::budget::Budget;
 use crate::call::{Call, Notify};
 use crate::caller::{Answer, Caller, Outgoing};
-use crate::client::{Client, ClientBuilder, encode_params};
+use crate::client::{Client, encode_params};
 use crate::error::{CallError, NoError};
 use attempt::{Attempt, Calling, End, Lease, Lend, Notifying, Shortage};
 use isolated::{Checkout, Isolated};
@@ -127,12 +127,12 @@ impl Pool {
 
     /// Makes settings before connecting to `address`.
     pub fn builder(address: &str) -> PoolBuilder {
-        PoolBuilder::new(Client::builder(address), None)
+        PoolBuilder::new(Client::builder(address))
     }
 
     /// Makes settings before connecting by `connector`: over a transport of one's own, or a simulated network.
     pub fn builder_with(connector: impl Connect) -> PoolBuilder {
-        PoolBuilder::new(ClientBuilder::nowhere(), Some(Arc::new(connector)))
+        PoolBuilder::new(Client::builder_with(connector))
     }
 
     /// Calls `method` with `params`, as [`Client::call`] does.

@@ -104,7 +104,9 @@ impl Shared {
             break Some(member);
         };
         drop(live);
-        ended.iter().for_each(|member| member.suspect());
+        for member in ended {
+            member.suspect();
+        }
         Some(Passage::new(Arc::clone(self), member?))
     }
 
@@ -171,8 +173,14 @@ impl Shared {
 
     /// `member` has ended, and another one is wanted.
     pub(super) fn lose(&self, member: &Arc<Member>) {
-        self.remove(member);
         self.replaced.fetch_add(1, Ordering::SeqCst);
+        self.remove(member);
+    }
+
+    /// The peer of `member` is shutting down, and another connection is wanted.
+    pub(super) fn turn_away(&self, member: Arc<Member>) {
+        self.replaced.fetch_add(1, Ordering::SeqCst);
+        self.retire(member);
     }
 
     /// A try has failed; those that wait may have to know.
@@ -182,7 +190,7 @@ impl Shared {
         }
     }
 
-    fn remove(&self, member: &Arc<Member>) {
+    pub(super) fn remove(&self, member: &Arc<Member>) {
         self.lock().members.retain(|other| !Arc::ptr_eq(other, member));
     }
 
@@ -219,9 +227,21 @@ impl Shared {
         self.in_flight.load(Ordering::SeqCst)
     }
 
-    /// Whether there is a connection.
-    pub(crate) fn is_up(&self) -> bool {
-        !self.lock().members.is_empty()
+    /// How busy its connections are together; `None` while there are none.
+    pub(crate) fn load(&self) -> Option<usize> {
+        let live = self.lock();
+        let load = live.members.iter().map(|member| member.load()).sum();
+        (!live.members.is_empty()).then_some(load)
+    }
+
+    /// Tries for a connection that have failed in a row.
+    pub(crate) fn failures(&self) -> u32 {
+        self.stock.failures()
+    }
+
+    /// Waits until nothing is left of a pool that was [left](Self::leave).
+    pub(crate) async fn gone(&self) {
+        self.tasks.wait().await;
     }
 
     pub(crate) fn last_error(&self) -> Option<Arc<ConnectError>> {
@@ -260,7 +280,7 @@ impl Shared {
 }
 
 /// Ready at `at`; never without one.
-pub(super) async fn until(at: Option<Instant>) {
+pub(crate) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,

@@ -27,6 +27,11 @@ impl Wire {
         Self { stream, buffer: BytesMut::new() }
     }
 
+    /// The stream, of which nothing is kept.
+    pub(crate) fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     /// Writes all of `bytes`.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.unwrap();
@@ -39,7 +44,7 @@ impl Wire {
             let taken = poll_fn(|cx| self.stream.poll_write(cx, &[IoSlice::new(left)])).await?;
             left = &left[taken..];
         }
-        Ok(())
+        poll_fn(|cx| self.stream.poll_flush(cx)).await
     }
 
     /// The next message, which must come.
@@ -53,6 +58,7 @@ impl Wire {
             if let Some(message) = self.buffered() {
                 return Some(message);
             }
+            self.buffer.reserve(64 << 10);
             let read = poll_fn(|cx| self.stream.poll_read(cx, &mut self.buffer)).await;
             if !matches!(read, Ok(1..)) {
                 assert!(self.buffer.is_empty(), "the stream ended within a message");

@@ -253,6 +253,11 @@ impl<S: Default> Outbound<S> {
         self.calls.pending()
     }
 
+    /// Calls whose answer may still come: those that wait for it, and those that were given up.
+    pub fn in_flight(&self) -> usize {
+        self.calls.in_flight()
+    }
+
     /// Whether there is nobody to send to yet.
     pub fn is_held(&self) -> bool {
         self.held
@@ -261,11 +266,6 @@ impl<S: Default> Outbound<S> {
     /// Those who wait for their turn.
     pub fn waiting(&self) -> usize {
         self.line.len()
-    }
-
-    /// Calls whose answer may still come: those that wait for it, and those that were given up.
-    pub fn in_flight(&self) -> usize {
-        self.calls.in_flight()
     }
 
     /// Bytes queued and not yet taken by the peer.

@@ -462,7 +462,7 @@ fn a_notification_in_line_does_not_wait_for_calls_in_flight() {
         Admission::Now => panic!("nothing may be sent now"),
     };
     let call = wait(end.outbound.admit(1, waker, None));
-    let first = wait(end.outbound.admit_notification(1, waker));
+    let first = wait(end.outbound.admit_notification(1, waker, || None));
     end.sent();
     let mut woken = Vec::new();
     end.outbound.poll_woken(&mut woken);

@@ -11,10 +11,11 @@ use serde::{Deserialize, Deserializer, de::Visitor};
 
 use super::{
     DecodeError, MAX_DEPTH, TOO_DEEP,
+    de_dynamic::{Dynamic, Place},
     de_number::{Double, Integer, Number, Signed128, Single, Unsigned128},
     de_visit::{
-        Any, Bytes, Dynamic, Ext, Identifier, Lens, Peek, Plain, Sequence, Struct, Text, Through,
-        Unit, Wanted,
+        Any, Bytes, Ext, Identifier, Lens, Peek, Plain, Sequence, Struct, Text, Through, Unit,
+        Wanted,
     },
 };
 
@@ -99,14 +100,12 @@ impl<'de> Context<'de> {
         }
     }
 
-    /// Counts one [`Value`](super::Value).
+    /// Counts one [`Value`](super::Value); false if it is one too many.
     #[inline]
-    fn count_dynamic<E: serde::de::Error>(&self) -> Result<(), E> {
-        let Some(left) = self.dynamic.get().checked_sub(1) else {
-            return Err(E::custom(format_args!("more than {DYNAMIC_ELEMENTS} dynamic values")));
-        };
-        self.dynamic.set(left);
-        Ok(())
+    fn count_dynamic(&self) -> bool {
+        let left = self.dynamic.get();
+        self.dynamic.set(left.saturating_sub(1));
+        left > 0
     }
 
     /// Notes that the error lies in element `index`.
@@ -173,6 +172,20 @@ impl<'de, D: Deserializer<'de>> Adapter<'_, 'de, D> {
     {
         self.inner.deserialize_any(Lens::<V, M>::new(visitor, self.context, self.levels, &[]))
     }
+
+    /// Reads a newtype struct that is no [`Value`](super::Value).
+    #[inline]
+    fn newtype<V: Visitor<'de>>(self, name: &str, visitor: V) -> Result<V::Value, D::Error> {
+        match name {
+            rmp_serde::MSGPACK_EXT_STRUCT_NAME => self.read::<Ext, V>(visitor),
+            _ => visitor.visit_newtype_struct(self),
+        }
+    }
+}
+
+#[cold]
+fn too_many<T, E: serde::de::Error>() -> Result<T, E> {
+    Err(E::custom(format_args!("more than {DYNAMIC_ELEMENTS} dynamic values")))
 }
 
 /// Requests, each with what it accepts.
@@ -249,14 +262,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Adapter<'_, 'de, D> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        match name {
-            DYNAMIC => {
-                self.context.count_dynamic()?;
-                self.read::<Dynamic, V>(visitor)
-            }
-            rmp_serde::MSGPACK_EXT_STRUCT_NAME => self.read::<Ext, V>(visitor),
-            _ => visitor.visit_newtype_struct(self),
+        if name != DYNAMIC {
+            return self.newtype(name, visitor);
         }
+        // A level of nesting stands on the stack: see `de_dynamic`.
+        if !self.context.count_dynamic() {
+            return too_many();
+        }
+        let place = Place { context: self.context, levels: self.levels };
+        self.inner.deserialize_any(Dynamic { visitor, place: &place })
     }
 
     #[inline]

@@ -28,7 +28,6 @@ pub(super) trait Wanted {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Want {
     Any,
-    Dynamic,
     Ext,
     Plain,
     Text,
@@ -54,8 +53,6 @@ macro_rules! wanted {
 wanted! {
     /// Whatever is there, for a type that takes what it gets.
     Any;
-    /// Whatever is there, for [`Value`](crate::value::Value), which is told raw strings and extensions.
-    Dynamic;
     /// An extension, by rmp-serde's convention for types that know their own.
     Ext;
     /// A map: no more than what the type itself accepts.
@@ -116,9 +113,6 @@ impl<'a, 'de, V: Visitor<'de>, M: Wanted> Lens<'a, 'de, V, M> {
                     Err(E::invalid_value(found, &self.visitor))
                 }
             },
-            Want::Dynamic if !is_bin(self.context.input, bytes) => {
-                self.visitor.visit_enum(Special::raw_string(bytes))
-            }
             _ => self.visitor.visit_borrowed_bytes(bytes),
         }
     }
@@ -217,21 +211,15 @@ impl<'de, V: Visitor<'de>, M: Wanted> Visitor<'de> for Lens<'_, 'de, V, M> {
             return self.visitor.visit_newtype_struct(inner);
         }
         let (kind, data) = inner.deserialize_any(ExtParts)?;
-        match M::WANT {
-            Want::Dynamic => self.visitor.visit_enum(Special::extension(kind, data)),
-            Want::Any => {
-                let inner = SeqAccessDeserializer::new(Special::extension(kind, data));
-                // A type that knows no extensions refuses a "newtype struct" that the peer never sent.
-                self.visitor.visit_newtype_struct(inner).map_err(|error: D::Error| {
-                    let found = format!("extension type {kind}");
-                    D::Error::custom(error.to_string().replace("newtype struct", &found))
-                })
-            }
-            _ => {
-                let found = format!("extension type {kind}");
-                Err(D::Error::invalid_type(Unexpected::Other(&found), &self.visitor))
-            }
+        let found = format!("extension type {kind}");
+        if M::WANT != Want::Any {
+            return Err(D::Error::invalid_type(Unexpected::Other(&found), &self.visitor));
         }
+        let inner = SeqAccessDeserializer::new(Special::extension(kind, data));
+        // A type that knows no extensions refuses a "newtype struct" that the peer never sent.
+        self.visitor.visit_newtype_struct(inner).map_err(|error: D::Error| {
+            D::Error::custom(error.to_string().replace("newtype struct", &found))
+        })
     }
 }
 
@@ -326,7 +314,7 @@ fn all_taken<E: Error>(total: usize, left: usize) -> Result<(), E> {
 /// | str8, `p2 = d9`, `n < 2^8` | `p2 ≠ c4` | `p2 ≠ 0`, so `p2 p1 > n` | as left |
 /// | str16, `p3 = da`, `n < 2^16` | `n = p1` asks for `p2 = 0` | `p3 ≠ c5` | `p3 ≠ 0`, so `p4 … p1 > n` |
 /// | str32, `p5 = db` | `n = p1` asks for `p2 = 0` | `n = p2 p1` asks for `p3 = 0` | `p5 ≠ c6` |
-fn is_bin(input: &[u8], payload: &[u8]) -> bool {
+pub(super) fn is_bin(input: &[u8], payload: &[u8]) -> bool {
     let start = payload.as_ptr().addr().wrapping_sub(input.as_ptr().addr());
     let Some(before) = input.get(..start) else {
         return true;

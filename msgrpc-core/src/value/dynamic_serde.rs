@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
+    de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor},
     ser::SerializeMap,
 };
 
@@ -43,7 +43,9 @@ impl Serialize for Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_newtype_struct(DYNAMIC, ValueVisitor)
+        let mut value = Self::Nil;
+        Fill(&mut value).deserialize(from)?;
+        Ok(value)
     }
 }
 
@@ -56,19 +58,32 @@ impl Serialize for Bytes<'_> {
     }
 }
 
-struct ValueVisitor;
+/// Reads a value into its place.
+///
+/// A level of nesting is several frames on the stack, which without optimization hold several copies of what is returned
+/// through them. So nothing is returned through them.
+struct Fill<'v>(&'v mut Value);
+
+impl<'de> DeserializeSeed<'de> for Fill<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_newtype_struct(DYNAMIC, self)
+    }
+}
 
 /// Values that are made as they are.
 macro_rules! make {
     ($($method:ident($type:ty);)*) => {
-        $(fn $method<E: Error>(self, value: $type) -> Result<Value, E> {
-            Ok(value.into())
+        $(fn $method<E: Error>(self, value: $type) -> Result<(), E> {
+            *self.0 = value.into();
+            Ok(())
         })*
     };
 }
 
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+impl<'de> Visitor<'de> for Fill<'_> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
@@ -86,48 +101,66 @@ impl<'de> Visitor<'de> for ValueVisitor {
         visit_byte_buf(Vec<u8>);
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Nil)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        *self.0 = Value::Nil;
+        Ok(())
     }
 
-    fn visit_none<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Nil)
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.visit_unit()
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
-        Value::deserialize(from)
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        self.deserialize(from)
     }
 
     /// Other formats: what is within.
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
         from.deserialize_any(self)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let mut items = Vec::with_capacity(room(access.size_hint()));
-        while let Some(item) = access.next_element()? {
-            items.push(item);
+        loop {
+            let mut item = Value::Nil;
+            match access.next_element_seed(Fill(&mut item)) {
+                Ok(Some(())) => items.push(item),
+                Ok(None) => break,
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Value::Array(items))
+        *self.0 = Value::Array(items);
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let mut entries = Vec::with_capacity(room(access.size_hint()));
-        while let Some(entry) = access.next_entry()? {
-            entries.push(entry);
+        loop {
+            let mut entry = (Value::Nil, Value::Nil);
+            match access.next_key_seed(Fill(&mut entry.0)) {
+                Ok(Some(())) => {}
+                Ok(None) => break,
+                Err(error) => return Err(error),
+            }
+            match access.next_value_seed(Fill(&mut entry.1)) {
+                Ok(()) => entries.push(entry),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Value::Map(entries))
+        *self.0 = Value::Map(entries);
+        Ok(())
     }
 
     /// Our own deserializer: a raw string or an extension.
-    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Value, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<(), A::Error> {
         let (kind, access) = access.variant::<i16>()?;
         let bytes: &[u8] = access.newtype_variant()?;
-        match i8::try_from(kind) {
-            Ok(kind) => Ok(Value::Ext(kind, bytes.to_owned())),
-            Err(_) if kind == de_access::RAW_STRING => Ok(Value::RawString(bytes.to_owned())),
-            Err(_) => Err(A::Error::custom("an enum where any value was expected")),
-        }
+        *self.0 = match i8::try_from(kind) {
+            Ok(kind) => Value::Ext(kind, bytes.to_owned()),
+            Err(_) if kind == de_access::RAW_STRING => Value::RawString(bytes.to_owned()),
+            Err(_) => return Err(A::Error::custom("an enum where any value was expected")),
+        };
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@
 mod cow;
 mod de;
 mod de_access;
+mod de_dynamic;
 mod de_number;
 mod de_octets;
 mod de_visit;

@@ -10,7 +10,7 @@ use crate::ConnectError;
 
 /// There is no connection to be lent.
 ///
-/// Prints, for example, `no connection to tcp://127.0.0.1:8000 came free within 10s (wait_timeout): max_size 8, open 8,
+/// Prints, for example, `no connection to tcp://127.0.0.1:8000 came free within 15s (wait_timeout): max_size 8, open 8,
 /// lent 8, waiting 17`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

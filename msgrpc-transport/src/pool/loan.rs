@@ -2,6 +2,7 @@
 //!
 //! Made by [`Pool::get`](super::Pool::get). It goes back by itself when it is dropped, or ends there.
 
+use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -37,6 +38,15 @@ impl<O: Open> Loan<O> {
     /// Takes the connection out of the pool for ever and drops it; its place is free.
     pub fn discard(mut self) {
         if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+
+    /// Takes the connection out of the pool for ever, because its peer does not do what it is for, for this reason. If
+    /// it was never [proven](Proof), that counts as a try that failed.
+    pub fn reject(mut self, reason: impl Into<Box<dyn Error + Send + Sync>>) {
+        if let Some(object) = self.object.take() {
+            self.ledger.end(&object, reason.into());
             drop(Object::take(object));
         }
     }

@@ -25,8 +25,8 @@ pub struct PoolOptions {
     pub max_size: usize,
     /// Longest time for a loan, from asking for it to having it: a place, a connection, and the tries it takes.
     ///
-    /// Beyond it: [`PoolError::TimedOut`](crate::PoolError::TimedOut). `None`: for ever. Default: 10 s: longer than the
-    /// restart of a server, short enough that a call of 30 s still has time for itself.
+    /// Beyond it: [`PoolError::TimedOut`](crate::PoolError::TimedOut). `None`: for ever. Default: 15 s: longer than the
+    /// longest pause between two tries, so that whoever waits sees one; and half of the 30 s of a call.
     pub wait_timeout: Option<Duration>,
     /// Longest time to open one connection.
     ///
@@ -118,7 +118,7 @@ impl Default for PoolOptions {
     fn default() -> Self {
         Self {
             max_size: 8,
-            wait_timeout: Some(Duration::from_secs(10)),
+            wait_timeout: Some(Duration::from_secs(15)),
             create_timeout: Some(Duration::from_secs(15)),
             recycle_timeout: Some(Duration::from_secs(5)),
             max_idle: Some(Duration::from_secs(180)),

@@ -161,7 +161,7 @@ impl Ledger {
         if item.proven.load(Ordering::Relaxed) || item.opened.elapsed() >= CALM {
             return;
         }
-        let cause = format!("the connection ended before anything was answered: {reason}");
+        let cause = format!("nothing was answered before the end: {reason}");
         self.fail(Arc::new(ConnectError::custom(&*self.address, cause)), item.round);
     }
 

@@ -148,13 +148,13 @@ async fn a_place_that_is_down_is_tried_with_pauses_until_the_time_is_over() {
     let pool = place.pool(|options| options.max_size(4));
     let begun = Instant::now();
     let error = pool.get().await.unwrap_err();
-    assert_eq!(begun.elapsed(), 10 * SECOND);
+    assert_eq!(begun.elapsed(), 15 * SECOND);
     assert_eq!(
         error.to_string(),
-        "no connection to the place came free within 10s (wait_timeout): max_size 4, open 0, lent 0, waiting 1; \
+        "no connection to the place came free within 15s (wait_timeout): max_size 4, open 0, lent 0, waiting 1; \
          last error: could not connect to the place: it is down"
     );
-    assert!((4..200).contains(&place.tries()), "{} tries in 10 s", place.tries());
+    assert!((4..200).contains(&place.tries()), "{} tries in 15 s", place.tries());
     place.down(false);
     drop(pool.get().await.unwrap());
 }
@@ -228,7 +228,7 @@ async fn a_place_that_accepts_and_closes_is_tried_with_pauses() {
     assert!(begun.elapsed() > 20 * SECOND, "{:?}", begun.elapsed());
     assert_eq!(
         pool.last_error().unwrap().to_string(),
-        "could not connect to the place: the connection ended before anything was answered: it broke"
+        "could not connect to the place: nothing was answered before the end: it broke"
     );
     pool.get().await.unwrap().proof().give();
     assert_eq!((pool.failures(), pool.last_error().is_some()), (0, false));
@@ -353,6 +353,8 @@ async fn live(deeds: Vec<Deed>) {
     for ended in asking {
         drop(ended.await);
     }
+    // Those that gave up before have noticed by then.
+    sleep(Duration::from_millis(1)).await;
     drop(loans);
     place.down(false);
     let status = pool.status();
@@ -360,7 +362,7 @@ async fn live(deeds: Vec<Deed>) {
     let full = join_all((0..3).map(|_| pool.get_until(None))).await;
     assert_eq!(full.iter().flatten().count(), 3, "every place is there");
     let (begun, fourth) = (Instant::now(), pool.get().await);
-    assert!(fourth.is_err() && begun.elapsed() == 10 * SECOND, "and not one more");
+    assert!(fourth.is_err() && begun.elapsed() == 15 * SECOND, "and not one more");
     drop(full);
     drop(pool.close());
     assert_eq!(place.alive(), 0);

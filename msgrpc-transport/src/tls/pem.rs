@@ -136,5 +136,16 @@ fn unusable(path: &Path, cause: super::rustls::Error) -> TlsError {
 }
 
 fn damaged(file: TlsFile, path: &Path, error: &pem::Error) -> TlsError {
-    TlsError::Damaged { file, path: path.to_owned(), damage: error.to_string() }
+    // The library's own words have the bytes of the file in them, or would not be understood.
+    let damage = match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("\"-----END {}-----\" is missing", end_marker.escape_ascii())
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line begins with \"-----BEGIN\" and does not end with \"-----\"".to_owned()
+        }
+        pem::Error::Base64Decode(_) => "what is between its lines is not Base64".to_owned(),
+        error => error.to_string(),
+    };
+    TlsError::Damaged { file, path: path.to_owned(), damage }
 }

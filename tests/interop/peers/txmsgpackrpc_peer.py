@@ -6,7 +6,7 @@ import sys
 import threading
 
 from program import host_and_port, main, path, ready, when_stdin_ends
-from twisted.internet import defer, reactor, task, threads
+from twisted.internet import defer, reactor, ssl, task, threads
 from txmsgpackrpc import client as tx
 from txmsgpackrpc.error import ResponseError
 from txmsgpackrpc.server import MsgpackRPCServer
@@ -51,27 +51,41 @@ def connect(address, options):
     if scheme == "unix":
         return tx.connect_UNIX(path(address), waitTimeout=20, maxRetries=0)
     host, port = host_and_port(address)
+    if scheme == "udp":
+        return tx.connect_UDP(host, port, waitTimeout=20)
+    # As its users have it: it does not verify certificates.
+    about = {"waitTimeout": 20, "maxRetries": 0, "ssl": scheme == "tls"}
     if "pool" in options:
         isolated = options.get("isolated") == "yes"
-        return tx.connect_pool(host, port, poolsize=int(options["pool"]), isolated=isolated, waitTimeout=20)
-    return tx.connect(host, port, waitTimeout=20, maxRetries=0)
+        return tx.connect_pool(host, port, poolsize=int(options["pool"]), isolated=isolated, **about)
+    return tx.connect(host, port, **about)
 
 
 def client(address, **options):
+    def make_checks():
+        peer = TxPeer(threads.blockingCallFromThread(reactor, connect, address, options))
+        if "pool" in options:
+            peer.lacks = {**peer.lacks, **POOL_LACKS}
+        if address.startswith("udp:"):
+            peer.largest = checks.DATAGRAM
+        checks.run(peer)
+
+    beside_reactor(make_checks)
+
+
+def beside_reactor(make_checks):
+    """Runs the reactor here and the checks on another thread; ends the program."""
     status = []
 
-    def make_checks():
+    def thread():
         try:
-            peer = TxPeer(threads.blockingCallFromThread(reactor, connect, address, options))
-            if "pool" in options:
-                peer.lacks = {**peer.lacks, **POOL_LACKS}
-            checks.run(peer)
+            make_checks()
         except SystemExit as error:
             status.append(error.code)
         finally:
             reactor.callFromThread(reactor.stop)
 
-    reactor.callWhenRunning(threading.Thread(target=make_checks, daemon=True).start)
+    reactor.callWhenRunning(threading.Thread(target=thread, daemon=True).start)
     reactor.run()
     # Not all threads of Twisted end by themselves.
     sys.stdout.flush()
@@ -116,7 +130,17 @@ def server(address, **options):
             ready(address)
             return
         host, port = host_and_port(address)
-        port = reactor.listenTCP(port, six.getStreamFactory(), interface=host)
+        if scheme == "multicast":
+            reactor.listenMulticast(port, six.getMulticastProtocol(host, ttl=5), listenMultiple=True)
+            ready(address)
+            return
+        if scheme == "udp":
+            port = reactor.listenUDP(port, six.getDatagramProtocol(), interface=host)
+        elif scheme == "tls":
+            context = ssl.DefaultOpenSSLContextFactory(options["key"], options["cert"])
+            port = reactor.listenSSL(port, six.getStreamFactory(), context, interface=host)
+        else:
+            port = reactor.listenTCP(port, six.getStreamFactory(), interface=host)
         ready(f"{scheme}://{host}:{port.getHost().port}")
 
     reactor.callWhenRunning(listen)

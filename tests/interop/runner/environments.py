@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 
 #: How long the packages of one environment may take, in seconds.
@@ -67,6 +68,8 @@ def start(folder, names):
 def set_up(folder, name):
     """The interpreter of an environment, or the program itself; or why there is none."""
     try:
+        if name == "python":
+            return [sys.executable]
         return neovim() if name == "neovim" else environment(folder / name, ENVIRONMENTS[name])
     except subprocess.TimeoutExpired:
         return Missing(f"its packages were not there after {INSTALL_SECONDS} s")

@@ -22,13 +22,22 @@ class Case:
     needs: str
     server: list
     client: list
+    #: Commands to be run before, each to its end.
+    before: list = field(default_factory=list)
+    #: How many servers there are, all started in the same way.
+    servers: int = 1
+    #: Whether a network of its own is needed.
+    alone: bool = False
     #: How long the client may take, in seconds.
     seconds: int = 60
-    environment: dict = field(default_factory=dict)
 
     def columns(self):
         return [self.peer, self.version, self.transport, self.direction]
 
+
+#: Multicast as the example of txmsgpackrpc has it: five servers.
+GROUP = "multicast://228.0.0.5:8000?ttl=5"
+MEMBERS = 5
 
 LISTEN = {
     "TCP": "tcp://127.0.0.1:0",
@@ -41,23 +50,53 @@ OUR_CLIENT = "{ours}/interop_client"
 
 def cases():
     """All of them, in the order of the table."""
-    return [*txmsgpackrpc(), *msgpack_rpc_python(), *pynvim(), *neovim(), *plain_socket()]
+    return [*txmsgpackrpc(), *msgpack_rpc_python(), *pynvim(), *neovim(), *plain_socket(), *vectors()]
+
+
+TX = {"peer": "txmsgpackrpc", "version": "1.2", "needs": "txmsgpackrpc"}
+TX_DRIVER = ["{peer}", "{peers}/txmsgpackrpc_peer.py"]
+TX_LACKS = {
+    "echo bytes": "it has one type for text and bytes",
+    "echo bytes in a str": "it never answers a message with a str that is not UTF-8",
+    "echo a timestamp": "it never answers a message with an extension below 0",
+}
 
 
 def txmsgpackrpc():
-    driver = ["{peer}", "{peers}/txmsgpackrpc_peer.py"]
-    about = {"peer": "txmsgpackrpc", "version": "1.2", "needs": "txmsgpackrpc"}
-    lacks = {
-        "echo bytes": "it has one type for text and bytes",
-        "echo bytes in a str": "it never answers a message with a str that is not UTF-8",
-        "echo a timestamp": "it never answers a message with an extension below 0",
-    }
+    """Over streams."""
+    about, driver, lacks = TX, TX_DRIVER, TX_LACKS
+    certificates = [["{peer}", "{peers}/certificates.py", "{folder}"]]
     for transport, listen in LISTEN.items():
         yield calls_us(driver, listen, transport=transport, **about)
         yield we_call(driver, listen, lacks, transport=transport, **about)
+    # Its client verifies nothing; ours does.
+    tls = {"transport": "TLS", "before": certificates, **about}
+    listen = "tls://127.0.0.1:0"
+    shown = ["--cert", "{folder}/cert.pem", "--key", "{folder}/key.pem"]
+    yield Case(**tls, direction=CALLS_US, server=[OUR_SERVER, listen, *shown], client=[*driver, "client", "{address}"])
+    server = [*driver, "server", listen, "cert={folder}/cert.pem", "key={folder}/key.pem"]
+    client = [OUR_CLIENT, "{address}", "--ca", "{folder}/ca.pem", *skip(lacks)]
+    yield Case(**tls, direction=WE_CALL, server=server, client=client)
     for kind, isolated in (("pool", "no"), ("isolated pool", "yes")):
         options = ["pool=4", f"isolated={isolated}"]
         yield calls_us(driver, LISTEN["TCP"], options, transport=f"TCP, {kind}", **about)
+    # The client of its README, which calls the example `pi`.
+    client = ["{peer}", "{peers}/txmsgpackrpc_pi.py", "client", "{address}"]
+    server = ["{ours}/pi", "--serve", "tcp://127.0.0.1:0"]
+    yield Case(**about, transport="TCP, its π", direction=CALLS_US, server=server, client=client)
+
+
+def txmsgpackrpc_datagrams():
+    """Over UDP, and over multicast as its example has it."""
+    about, driver, lacks = TX, TX_DRIVER, TX_LACKS
+    datagrams = {"transport": "UDP", **about}
+    yield calls_us(driver, "udp://127.0.0.1:0", **datagrams)
+    yield we_call(driver, "udp://127.0.0.1:0", lacks, **datagrams)
+    group = {"transport": "multicast", "servers": MEMBERS, "alone": True, **about}
+    client = ["{peer}", "{peers}/txmsgpackrpc_multicast.py", "client", "{address}", f"servers={MEMBERS}"]
+    yield Case(**group, direction=CALLS_US, server=[OUR_SERVER, GROUP], client=client)
+    client = [OUR_CLIENT, "{address}", "--servers", str(MEMBERS), *skip(lacks)]
+    yield Case(**group, direction=WE_CALL, server=[*driver, "server", GROUP], client=client)
 
 
 def msgpack_rpc_python():
@@ -103,12 +142,23 @@ def plain_socket():
     )
 
 
+def vectors():
+    """The vectors, as anybody can run them against a server."""
+    client = ["{peer}", "msgrpc-core/vectors/check.py", "{address}", "--exact"]
+    for transport, listen in LISTEN.items():
+        about = {"peer": "vectors by exact bytes", "version": "", "transport": transport, "needs": "python"}
+        yield Case(**about, direction=CALLS_US, server=[OUR_SERVER, listen], client=client)
+
+
 def calls_us(driver, listen, options=(), **about):
     client = [*driver, "client", "{address}", *options]
     return Case(**about, direction=CALLS_US, server=[OUR_SERVER, listen], client=client)
 
 
 def we_call(driver, listen, lacks, **about):
-    skips = [word for check, reason in lacks.items() for word in ("--skip", f"{check}={reason}")]
-    client = [OUR_CLIENT, "{address}", *skips]
+    client = [OUR_CLIENT, "{address}", *skip(lacks)]
     return Case(**about, direction=WE_CALL, server=[*driver, "server", listen], client=client)
+
+
+def skip(lacks):
+    return [word for check, reason in lacks.items() for word in ("--skip", f"{check}={reason}")]

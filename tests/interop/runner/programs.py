@@ -4,6 +4,7 @@ Nothing is waited for by sleeping, and nothing outlives its case: at its deadlin
 has started.
 """
 
+import contextlib
 import os
 import pathlib
 import queue
@@ -16,6 +17,7 @@ import threading
 import time
 
 from environments import Missing
+from namespace import Namespace, NoNamespace
 from table import Row
 
 PEERS = pathlib.Path(__file__).parent.parent / "peers"
@@ -51,16 +53,46 @@ def run(case, peer, ours, folder):
     here = tempfile.mkdtemp(prefix="interop-")
     words = {"peer": peer[0], "peers": PEERS, "ours": ours, "folder": here}
     try:
-        with Program(case.server, words, logs / f"{name}.server") as server:
-            words["address"] = server.ready()
-            with Program(case.client, words, logs / f"{name}.client") as client:
-                read(client, time.monotonic() + case.seconds, row)
-            server.end(row)
+        with contextlib.ExitStack() as stack:
+            prefix = stack.enter_context(Namespace()).prefix if case.alone else []
+            between(case, words, prefix, logs / name, row, stack)
     except Died as error:
         row.failures.append(("the run", str(error)))
+    except NoNamespace as error:
+        row.reason = f"no network of its own: {error}"
     finally:
         shutil.rmtree(here, ignore_errors=True)
     return row
+
+
+def between(case, words, prefix, log, row, stack):
+    """Runs the servers and the client of a case."""
+    for command in case.before:
+        prepare([filled(word, words) for word in command])
+    servers = []
+    for number in range(case.servers):
+        command = [*prefix, *(filled(word, words) for word in case.server)]
+        servers.append(stack.enter_context(Program(command, f"{log}.server{number or ''}")))
+    words["address"] = [server.ready() for server in servers][0]
+    command = [*prefix, *(filled(word, words) for word in case.client)]
+    with Program(command, f"{log}.client") as client:
+        read(client, time.monotonic() + case.seconds, row)
+    for server in servers:
+        server.end(row)
+
+
+def prepare(command):
+    """Runs a command to its end."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=READY_SECONDS, check=False)
+    if done.returncode != 0:
+        raise Died(f"{command[1]} ended with {done.returncode}: {done.stderr.splitlines()[-1:]}")
+
+
+def filled(word, words):
+    """A word of a command with its placeholders filled in; what looks like another one is left."""
+    for name, value in words.items():
+        word = word.replace(f"{{{name}}}", str(value))
+    return word
 
 
 def version_of(nvim):
@@ -93,9 +125,9 @@ class Died(Exception):
 class Program:
     """A program that runs: its lines, and its end."""
 
-    def __init__(self, command, words, log):
-        self.command = [str(word).format_map(words) if "{" in str(word) else str(word) for word in command]
-        self.stderr = log
+    def __init__(self, command, log):
+        self.command = command
+        self.stderr = pathlib.Path(log)
         # Neovim reads a stdin that is no terminal into a buffer of its own.
         stdin = subprocess.DEVNULL if "--headless" in command else subprocess.PIPE
         with open(log, "wb") as stderr:
@@ -139,7 +171,7 @@ class Program:
 
     def end(self, row):
         """Ends a server. Ours must end by itself when its stdin does, and well."""
-        if self.process.stdin is None or "interop_server" not in self.command[0]:
+        if not any(word.endswith("/interop_server") for word in self.command):
             return
         self.process.stdin.close()
         try:
