@@ -89,13 +89,18 @@ impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting { error: None, .. } => f.write_str("connecting"),
+            Self::Connecting { tries: 0, error: Some(error) } => write!(f, "connecting: {error}"),
             Self::Connecting { tries, error: Some(error) } => {
                 write!(f, "connecting after {}: {error}", Tries(*tries))
             }
             Self::Connected { peer } => write!(f, "connected to {peer}"),
             Self::Idle => f.write_str("idle"),
             Self::Waiting { tries, error, pause } => {
-                write!(f, "waiting {pause:?} after {}: {error}", Tries(*tries))
+                write!(f, "waiting {} ms", pause.as_millis())?;
+                match tries {
+                    0 => write!(f, ": {error}"),
+                    tries => write!(f, " after {}: {error}", Tries(*tries)),
+                }
             }
             Self::Closed { reason } => write!(f, "closed: {reason}"),
         }
