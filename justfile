@@ -34,6 +34,9 @@ features:
 examples:
     .ci/run examples
 
+namespaces:
+    .ci/run namespaces
+
 benches:
     .ci/run benches
 

@@ -10,6 +10,7 @@ pub use crate::client::{Client, ConnectError};
 pub use crate::context::Context;
 pub use crate::descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use crate::error::NoError;
+pub use crate::group::{Group, GroupCall, GroupError};
 pub use crate::service::{Outcome, OutcomeFuture, Request, Service};
 pub use crate::stub::{Decoded, Fallback, Probe, moved_to_a_task, run, run_blocking};
 pub use crate::travel::{Argument, CallContext, MethodError, MethodResult};

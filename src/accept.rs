@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Closing, Connection, Driver, Manners, Services};
 use crate::context::Context;
+use crate::datagram::DatagramServer;
 use crate::router::Router;
 use crate::shutdown::ServerHandle;
 
@@ -45,6 +46,8 @@ pub(crate) struct Connections {
 struct Live {
     next: u64,
     connections: HashMap<u64, Weak<Connection>>,
+    /// One for each socket that datagrams are served on.
+    datagrams: Vec<Weak<DatagramServer>>,
     /// How those that come now end at once.
     closing: Option<Closing>,
 }
@@ -56,17 +59,28 @@ impl Connections {
         let mut state = self.lock();
         state.closing = Some(closing);
         let connections: Vec<_> = state.connections.values().filter_map(Weak::upgrade).collect();
+        let datagrams: Vec<_> = state.datagrams.iter().filter_map(Weak::upgrade).collect();
         drop(state);
+        for server in datagrams {
+            server.close(closing);
+        }
         for connection in connections {
             connection.close(closing);
         }
     }
 
-    /// Connections that have not ended, and requests and notifications at work on any.
+    /// Serves datagrams as well, until all connections end.
+    pub(crate) fn add_datagrams(&self, server: &Arc<DatagramServer>) {
+        self.lock().datagrams.push(Arc::downgrade(server));
+    }
+
+    /// Connections that have not ended, and requests and notifications at work on any, or in datagrams.
     pub(crate) fn left(&self) -> (usize, usize) {
         let state = self.lock();
+        let datagrams = state.datagrams.iter().filter_map(Weak::upgrade);
+        let at_work = datagrams.map(|server| server.at_work()).sum();
         let left = state.connections.values().filter_map(Weak::upgrade);
-        left.fold((0, 0), |(connections, at_work), connection| {
+        left.fold((0, at_work), |(connections, at_work), connection| {
             let live = usize::from(!connection.gone().is_cancelled());
             (connections + live, at_work + connection.at_work())
         })

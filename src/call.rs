@@ -14,7 +14,7 @@ use msgrpc_core::{Fault, Payload};
 use serde::de::DeserializeOwned;
 
 use crate::arguments::Params;
-use crate::caller::{Answer, Caller, Outgoing, Timeout};
+use crate::caller::{Caller, Outgoing, Timeout};
 use crate::client::Client;
 use crate::error::{CallError, DecodeFailed, EncodeFailed, NoError};
 
@@ -152,6 +152,14 @@ impl<T, E, C: Caller> Call<T, E, C> {
     pub fn method(&self) -> &str {
         &self.method
     }
+
+    /// What a call that was not polled yet is made of; `None` if it was.
+    pub(crate) fn into_parts(self) -> Option<(C, Cow<'static, str>, Result<Payload, EncodeError>)> {
+        match self.step {
+            Step::Prepared { caller, params, .. } => Some((caller, self.method, params)),
+            Step::Started(_) | Step::Ended => None,
+        }
+    }
 }
 
 impl<T: DeserializeOwned, E: DeserializeOwned, C: Caller> Future for Call<T, E, C> {
@@ -167,19 +175,19 @@ impl<T: DeserializeOwned, E: DeserializeOwned, C: Caller> Future for Call<T, E, 
         let outcome = ready!(Pin::new(exchange).poll(cx));
         this.step = Step::Ended;
         Poll::Ready(match outcome {
-            Ok(answer) => read(&this.method, this.read, &answer),
+            Ok(answer) => read(&this.method, this.read, answer.payload()),
             Err(error) => Err(error.widen()),
         })
     }
 }
 
 /// Reads an answer (W8): a fault is told by its shape, then the method's own error is tried.
-fn read<T: DeserializeOwned, E: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned, E: DeserializeOwned>(
     method: &str,
     read: Option<Read<T>>,
-    answer: &Answer,
+    outcome: Result<&Payload, &Payload>,
 ) -> Result<T, CallError<E>> {
-    match answer.payload() {
+    match outcome {
         Ok(result) => read
             .map_or_else(|| value::decode(result), |read| read(result))
             .map_err(|error| CallError::Decode(DecodeFailed::new(method, error))),

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::client::Client;
 use crate::connection::Connection;
+use crate::datagram::Asked;
 use crate::in_process::Work;
 use crate::shutdown::{ServerHandle, add};
 
@@ -39,6 +40,7 @@ struct Surroundings {
 enum Origin {
     Connection(Arc<Connection>),
     InProcess(Arc<Work>),
+    Datagram(Asked),
 }
 
 impl Context {
@@ -67,12 +69,18 @@ impl Context {
         Self(Arc::clone(&self.0), Some(deadline))
     }
 
+    pub(crate) fn asked(asked: Asked, blocking: Arc<Semaphore>, server: ServerHandle) -> Self {
+        Self::made(Origin::Datagram(asked), blocking, Some(server))
+    }
+
     /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
-    /// socket. A call in process has a peer that prints as `in process`.
+    /// socket. A call in process has a peer that prints as `in process`; that of a datagram is what its header says, which nothing
+    /// proves.
     pub fn peer(&self) -> &Peer {
         match &self.0.origin {
             Origin::Connection(connection) => connection.peer(),
             Origin::InProcess(work) => work.peer(),
+            Origin::Datagram(asked) => asked.peer(),
         }
     }
 
@@ -81,11 +89,12 @@ impl Context {
         match &self.0.origin {
             Origin::Connection(connection) => connection.local(),
             Origin::InProcess(work) => work.local(),
+            Origin::Datagram(asked) => asked.local(),
         }
     }
 
     /// Ends when nothing can be answered any more: the peer is gone, or the server is; in process, when the caller has
-    /// given up.
+    /// given up. Nobody tells that the sender of a datagram is gone.
     ///
     /// The method itself is dropped then; this tells work that it has spawned. See [`spawn`](Self::spawn) for work that is
     /// to go on.
@@ -100,12 +109,13 @@ impl Context {
 
     /// A client of whoever called, over the same connection (W14).
     ///
-    /// It does not keep the connection open. A peer that serves nothing answers with a fault; a caller in process serves
-    /// nothing, and calling it is [`CallError::Closed`](crate::CallError::Closed).
+    /// It does not keep the connection open. A peer that serves nothing answers with a fault; callers in process and by
+    /// datagram serve nothing, and calling them is [`CallError::Closed`](crate::CallError::Closed).
     pub fn client(&self) -> Client {
         Client::borrowed(match &self.0.origin {
             Origin::Connection(connection) => connection,
             Origin::InProcess(work) => work.nobody(),
+            Origin::Datagram(asked) => asked.nobody(),
         })
     }
 
@@ -164,6 +174,7 @@ impl Context {
         match &self.0.origin {
             Origin::Connection(connection) => connection.gone(),
             Origin::InProcess(work) => work.gone(),
+            Origin::Datagram(asked) => asked.gone(),
         }
     }
 
@@ -171,6 +182,7 @@ impl Context {
         match &self.0.origin {
             Origin::Connection(connection) => connection.tasks(),
             Origin::InProcess(work) => work.tasks(),
+            Origin::Datagram(asked) => asked.tasks(),
         }
     }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use msgrpc_core::datagram::DatagramError;
 use msgrpc_core::value::{DecodeError, EncodeError, Value};
 use msgrpc_core::{Fault, ProtocolError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -35,6 +36,9 @@ pub enum CallError<E = NoError> {
     Encode(EncodeFailed),
     /// The answer came but does not decode as the method's result.
     Decode(DecodeFailed),
+    /// What came from the peer instead of an answer is no message at all. Only from the members of a
+    /// [`Group`](crate::Group): a connection ends by it.
+    Protocol(NoMessage),
     /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits); nothing was sent.
     TooLarge(TooLarge),
 }
@@ -44,7 +48,11 @@ impl<E> CallError<E> {
     /// repeat.
     pub fn was_sent(&self) -> bool {
         match self {
-            Self::Method(_) | Self::Fault(_) | Self::Remote(_) | Self::Decode(_) => true,
+            Self::Method(_)
+            | Self::Fault(_)
+            | Self::Remote(_)
+            | Self::Decode(_)
+            | Self::Protocol(_) => true,
             Self::TimedOut(error) => error.sent,
             Self::Closed(error) => error.sent,
             Self::NotConnected(_) | Self::Encode(_) | Self::TooLarge(_) => false,
@@ -62,6 +70,7 @@ impl<E> CallError<E> {
             Self::NotConnected(error) => CallError::NotConnected(error),
             Self::Encode(error) => CallError::Encode(error),
             Self::Decode(error) => CallError::Decode(error),
+            Self::Protocol(error) => CallError::Protocol(error),
             Self::TooLarge(error) => CallError::TooLarge(error),
         }
     }
@@ -85,6 +94,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::NotConnected(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
             Self::TooLarge(error) => error.fmt(f),
         }
     }
@@ -254,6 +264,9 @@ pub enum CloseReason {
     /// There never was one: it was called in process, and nobody serves on that side.
     #[error("whoever calls in process serves no methods")]
     InProcess,
+    /// There never was one: the request came in a datagram, and nobody serves on that side.
+    #[error("whoever calls by datagram serves no methods")]
+    Datagram,
 }
 
 impl CloseReason {
@@ -348,6 +361,18 @@ impl fmt::Display for DecodeFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the answer to `{}` could not be decoded: {}", self.method, self.source)
     }
+}
+
+/// What came from a peer instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoMessage {
+    /// A datagram that is not one or more whole messages.
+    #[error(transparent)]
+    Datagram(#[from] DatagramError),
+    /// A message of a wrong shape (W11).
+    #[error("{}", .0.message())]
+    Malformed(Fault),
 }
 
 /// The request is larger than may be sent.

@@ -15,10 +15,11 @@
 //! 7. [Notifications](#notifications)
 //! 8. [Serving both ways](#serving-both-ways)
 //! 9. [Calls without types](#calls-without-types)
-//! 10. [Limits](#limits)
-//! 11. [Addresses and transports](#addresses-and-transports)
-//! 12. [Features](#features)
-//! 13. [Coming from tarpc](#coming-from-tarpc)
+//! 10. [Multicast](#multicast)
+//! 11. [Limits](#limits)
+//! 12. [Addresses and transports](#addresses-and-transports)
+//! 13. [Features](#features)
+//! 14. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -73,6 +74,7 @@
 //! |---|---|
 //! | `FooService<T>` | the server's side: wraps a value that implements `Foo`, and is a [`Service`] |
 //! | `FooClient<C = Client>` | the caller's side: one method per method, each returning a [`Call`] or a [`Notify`] |
+//! | `FooGroup` | the side of one who asks a [multicast group](#multicast): one method per method, each returning a [`GroupCall`] or a [`Notify`] |
 //! | `FOO` | a [`ServiceDescriptor`]: names, parameters and docs as constants |
 //!
 //! The trait is implemented with plain `async fn`. Methods take `&self`, since calls run side by side: keep what
@@ -244,6 +246,7 @@
 //! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
 //! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
 //! | [`NotConnected`](CallError::NotConnected) | there was no connection; it knows how often was tried, and why in vain | no |
+//! | [`Protocol`](CallError::Protocol) | what came from a member of a group is no message | yes |
 //! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
 //! | [`TooLarge`](CallError::TooLarge) | the request is over [`Limits::outbound_message_bytes`] | no |
 //!
@@ -418,6 +421,42 @@
 //! [`max_in_flight(1)`](ClientBuilder::max_in_flight). Those who come from txmsgpackrpc find each of its calls beside ours
 //! in `docs/FROM_TXMSGPACKRPC.md`.
 //!
+//! # Multicast
+//!
+//! Servers that listen on a `multicast://` address join its group, any number of them, also on one machine and port. A
+//! [`Group`] asks all of them with one datagram and collects what they answer. It waits for [`GroupCall::wait`], 5 s by
+//! default, as nobody knows how many there are; [`expect`](GroupCall::expect) ends it before, [`at_least`](GroupCall::at_least)
+//! makes fewer an error, and [`stream`](GroupCall::stream) gives each reply as it comes. What one member answered is in its
+//! [`Reply`]: a bad one is one `Err` among the others. [`GroupError`] is of the call as a whole, such as that nobody answered.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use msgrpc::{Reply, Server};
+//!
+//! let address = "multicast://239.77.0.2:18991?interface=127.0.0.1";
+//! for _ in 0..3 {
+//!     let server = Server::new(AdderService::new(Calc)).listen(address).bind().await?;
+//!     tokio::spawn(server.run());
+//! }
+//!
+//! let everyone = AdderGroup::join(address).await?;
+//! for Reply { from, elapsed, result } in everyone.add(2, 3).expect(3).await? {
+//!     println!("{from} after {elapsed:?}: {}", result?);
+//! }
+//! // A client over a group takes the first answer.
+//! let anyone = AdderClient::new(msgrpc::Group::join(address).await?);
+//! assert_eq!(anyone.add(2, 3).await?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! Each server answers from a port of its own, so that [`Reply::from`] tells servers apart. Unknown methods are not
+//! answered, since others of the group may have them. A notification runs once on every server that gets it. Datagrams may
+//! be lost, doubled or forged: a request may be executed once, twice or never on each server, and nothing proves who
+//! answered. The address takes `interface=`, by name or by address, which needs no route (`127.0.0.1` stays within the
+//! machine); `ttl=`; and `loop=`.
+//!
 //! # Limits
 //!
 //! All that a peer could make large, deep, many or slow is bounded by a field of [`Limits`], with defaults for a server
@@ -444,8 +483,9 @@
 //! `tcp://host:port`, `unix:///path`, `unix:@name` and `memory://name` are there; an [`Address`] of another scheme is
 //! parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
-//! [`Client::over`], or, if it can be opened again, a [`Connect`](transport::Connect) for [`Client::builder_with`]; or from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a
-//! service of the same program without any connection.
+//! [`Client::over`]; from a [`Connect`](transport::Connect), which can open another one, for [`Client::builder_with`]; or
+//! from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a service of the same
+//! program without any connection.
 //!
 //! # Features
 //!
@@ -540,9 +580,11 @@ mod caller;
 mod client;
 mod connection;
 mod context;
+mod datagram;
 mod descriptor;
 mod error;
 mod falsy;
+mod group;
 mod in_process;
 #[cfg(feature = "listenfd")]
 mod inherit;
@@ -565,6 +607,7 @@ pub mod testing;
 #[doc(hidden)]
 pub mod __private;
 
+pub use msgrpc_core::datagram::DatagramError;
 pub use msgrpc_core::scan::ScanError;
 pub use msgrpc_core::value::{DecodeError, EncodeError, Style, Value, from_value, to_value};
 pub use msgrpc_core::{
@@ -587,10 +630,15 @@ pub use client::{
     Reconnect,
 };
 pub use context::Context;
+pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
-    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NotConnected, TimedOut,
-    TooLarge,
+    CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,
+    TimedOut, TooLarge,
+};
+pub use group::{
+    FirstReply, Group, GroupBuilder, GroupCall, GroupCounts, GroupError, GroupPosting, NoReplies,
+    Replies, Reply, SubnetError, TooFew,
 };
 pub use in_process::{InProcess, in_process};
 pub use pool::{BuildPoolError, Pool, PoolBuilder, PoolExchange, PoolPosting, PoolStatus};

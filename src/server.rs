@@ -11,12 +11,15 @@ use std::time::Duration;
 
 use futures::future::{Either, pending, select};
 use msgrpc_core::{FaultFormat, Limits};
-use msgrpc_transport::{Address, AddressError, BindError, KeepAlive, ListenOptions, Listener};
+use msgrpc_transport::{
+    Address, AddressError, BindError, DatagramSocket, KeepAlive, ListenOptions, Listener,
+};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::accept::{Acceptor, Connections, accept_all};
 use crate::connection::{Closing, Manners, require_clock};
+use crate::datagram::{Answering, DatagramCounters, DatagramOptions, DatagramServer, Listening};
 use crate::method_timeouts::MethodTimeouts;
 use crate::router::Router;
 use crate::service::Service;
@@ -57,6 +60,8 @@ struct Options {
     limits: Limits,
     faults: FaultFormat,
     listen: ListenOptions,
+    datagrams: DatagramOptions,
+    answer_delay: Option<Duration>,
 }
 
 impl Server {
@@ -72,6 +77,8 @@ impl Server {
                 limits: Limits::server(),
                 faults: FaultFormat::default(),
                 listen: ListenOptions::default(),
+                datagrams: DatagramOptions::default(),
+                answer_delay: None,
             },
             owner: Owner::new(),
         }
@@ -102,6 +109,19 @@ impl Server {
     /// All limits. Default: [`Limits::server`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.options.limits = limits;
+        self
+    }
+
+    /// How datagrams are answered. Default: [`DatagramOptions::default`].
+    pub fn datagrams(mut self, options: DatagramOptions) -> Self {
+        self.options.datagrams = options;
+        self
+    }
+
+    /// Answers on multicast addresses wait for a random time up to this one, so that those of many servers do not come
+    /// to the client all at once. Default: none, as a group of a few servers needs none.
+    pub fn answer_delay(mut self, longest: impl Into<Option<Duration>>) -> Self {
+        self.options.answer_delay = longest.into();
         self
     }
 
@@ -177,13 +197,15 @@ impl Server {
         if let Some(HandedOver(take)) = self.inherit {
             listeners.extend(take(&self.options.listen)?);
         }
+        let mut places: Vec<_> = listeners.into_iter().map(Bound::Streams).collect();
         for address in self.addresses {
-            listeners.push(Listener::bind(&address?, &self.options.listen).await?);
+            places.push(Bound::new(&address?, &self.options).await?);
         }
-        if listeners.is_empty() {
+        if places.is_empty() {
             return Err(ServeError::NoAddress);
         }
-        Ok(BoundServer { router, listeners, options: self.options, owner: self.owner })
+        let counters = DatagramCounters::default();
+        Ok(BoundServer { router, places, counters, options: self.options, owner: self.owner })
     }
 
     /// Binds and serves for ever.
@@ -219,15 +241,53 @@ impl fmt::Debug for Server {
 #[must_use = "a server does nothing until it runs"]
 pub struct BoundServer {
     router: Arc<Router>,
-    listeners: Vec<Listener>,
+    places: Vec<Bound>,
+    counters: DatagramCounters,
     options: Options,
     owner: Owner,
+}
+
+/// One address that is bound.
+#[derive(Debug)]
+enum Bound {
+    Streams(Listener),
+    Datagrams(Listening),
+}
+
+impl Bound {
+    async fn new(address: &Address, options: &Options) -> Result<Self, BindError> {
+        Ok(match address {
+            Address::Udp(_) => {
+                let socket = DatagramSocket::bind(address, &options.listen).await?;
+                Self::Datagrams(Listening { socket, answering: Answering::default() })
+            }
+            Address::Multicast(_) => {
+                let member = DatagramSocket::member(address)?;
+                let socket = Some(Arc::new(member.answering));
+                let answering = Answering { silent: true, socket, delay: options.answer_delay };
+                Self::Datagrams(Listening { socket: member.hearing, answering })
+            }
+            _ => Self::Streams(Listener::bind(address, &options.listen).await?),
+        })
+    }
+
+    fn address(&self) -> &Address {
+        match self {
+            Self::Streams(listener) => listener.address(),
+            Self::Datagrams(listening) => listening.socket.address(),
+        }
+    }
 }
 
 impl BoundServer {
     /// Where it listens, with the ports that the system picked.
     pub fn addresses(&self) -> Vec<Address> {
-        self.listeners.iter().map(|listener| listener.address().clone()).collect()
+        self.places.iter().map(|place| place.address().clone()).collect()
+    }
+
+    /// Counts what becomes of datagrams, while the server runs.
+    pub fn datagram_counters(&self) -> DatagramCounters {
+        self.counters.clone()
     }
 
     /// What ends this server from elsewhere.
@@ -266,7 +326,7 @@ impl BoundServer {
     ///
     /// Dropping the future closes every connection at once.
     pub async fn run_until<F: Future>(self, stop: F) -> Result<Stopped, ServeError> {
-        let Options { limits, faults, .. } = self.options;
+        let Options { limits, faults, datagrams, .. } = self.options;
         let tasks = TaskTracker::new();
         let connections = Arc::new(Connections::default());
         let blocking = Arc::new(Semaphore::new(limits.blocking));
@@ -280,9 +340,17 @@ impl BoundServer {
             server: self.owner.handle().clone(),
         };
         // Whatever ends this future ends the connections.
-        let run = Run { connections, owner: self.owner };
-        for listener in self.listeners {
-            tasks.spawn(accept_all(acceptor.clone(), listener));
+        let run = Run { connections: Arc::clone(&connections), owner: self.owner };
+        for place in self.places {
+            match place {
+                Bound::Streams(listener) => tasks.spawn(accept_all(acceptor.clone(), listener)),
+                Bound::Datagrams(listening) => {
+                    let counters = self.counters.clone();
+                    let server = DatagramServer::new(listening, &acceptor, &datagrams, counters);
+                    connections.add_datagrams(&server);
+                    tasks.spawn(server.run())
+                }
+            };
         }
         let most_blocking = acceptor.manners.limits.blocking;
         drop(acceptor);

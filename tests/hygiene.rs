@@ -18,6 +18,7 @@ trait Odd {
     #[expect(clippy::wrong_self_convention, reason = "the name is what is tested")]
     async fn from_arc(&self) -> u8;
     async fn take(&self, push: u8) -> u8;
+    async fn group(&self, client: u8, group: u8) -> u8;
     #[msgrpc(blocking)]
     fn run(&self, request: u8, method: u8) -> u8;
     #[msgrpc(skip)]
@@ -82,6 +83,10 @@ impl Odd for Even {
         push
     }
 
+    async fn group(&self, client: u8, group: u8) -> u8 {
+        client - group
+    }
+
     fn run(&self, request: u8, method: u8) -> u8 {
         request - method
     }
@@ -106,8 +111,25 @@ async fn odd_names_are_called() {
     assert_eq!(odd.fmt().await.unwrap(), 3);
     assert_eq!(odd.from_arc().await.unwrap(), 4);
     assert_eq!(odd.take(9).await.unwrap(), 9);
+    assert_eq!(odd.group(9, 3).await.unwrap(), 6);
     assert_eq!(odd.run(9, 4).await.unwrap(), 5);
     assert_eq!(raw.call::<u8>("type", (8,)).await.unwrap(), 8);
     assert_eq!(raw.call::<u8>("self_", ()).await.unwrap(), 1);
     assert!(raw.call::<u8>("new", ()).await.is_err());
+}
+
+#[tokio::test]
+async fn odd_names_are_asked_of_a_group() {
+    let group = "multicast://239.77.66.1:0?interface=127.0.0.1";
+    let server = Server::new(OddService::new(Even)).listen(group).bind().await.unwrap();
+    let odd = OddGroup::join(&server.addresses()[0].to_string()).await.unwrap();
+    tokio::spawn(server.run());
+    let replies = odd.clone(9, 1).expect(1).await.unwrap();
+    assert!(matches!(replies[0].result, Ok(8)));
+    let replies = odd.group(9, 3).expect(1).await.unwrap();
+    assert!(matches!(replies[0].result, Ok(6)));
+    let replies = odd.fmt().expect(1).await.unwrap();
+    assert!(matches!(replies[0].result, Ok(3)));
+    let replies = odd.r#type(8).expect(1).await.unwrap();
+    assert!(matches!(replies[0].result, Ok(8)));
 }

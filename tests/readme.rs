@@ -65,6 +65,68 @@ mod first {
     pub(super) fn service() -> impl msgrpc::Service {
         CalculatorService::new(Calc)
     }
+
+    mod group {
+        use std::time::Duration;
+
+        use msgrpc::{Group, Reply, Server};
+
+        use super::{Calc, CalculatorGroup, CalculatorService};
+
+        async fn ask() -> Result<CalculatorGroup, Box<dyn std::error::Error>> {
+            let address = "multicast://239.77.0.1:9000?interface=127.0.0.1";
+            for _ in 0..5 {
+                let server = Server::new(CalculatorService::new(Calc)).listen(address);
+                tokio::spawn(server.bind().await?.run());
+            }
+
+            let everyone = CalculatorGroup::join(address).await?;
+            let replies = everyone.add(2, 3).wait(Duration::from_secs(1)).await?;
+            println!("Received results from {} peers", replies.len());
+            for Reply { from, elapsed, result } in replies {
+                match result {
+                    Ok(sum) => println!("{from} after {elapsed:?}: {sum}"),
+                    Err(error) => println!("{from} after {elapsed:?}: {error}"),
+                }
+            }
+            Ok(everyone)
+        }
+
+        async fn variants(everyone: &CalculatorGroup) -> Result<(), msgrpc::GroupError> {
+            // Ends as soon as three have answered.
+            let three = everyone.add(2, 3).expect(3).await?;
+            // If fewer than five answer in time: an error, which has those that came.
+            let five = everyone.add(2, 3).expect(5).at_least(5).await?;
+            // If nobody answers: an empty list instead of an error.
+            let perhaps = everyone.add(2, 3).wait(Duration::from_millis(100)).at_least(0).await?;
+
+            // Each as it comes.
+            let mut replies = everyone.add(2, 3).expect(5).stream();
+            while let Some(reply) = replies.next().await {
+                println!("{} after {:?}", reply.from, reply.elapsed);
+            }
+            replies.finish()?;
+            assert_eq!((three.len(), five.len(), perhaps.is_empty()), (3, 5, false));
+            Ok(())
+        }
+
+        async fn settings(address: &str) -> Result<CalculatorGroup, msgrpc::GroupError> {
+            let group = Group::builder(address)
+                .wait(Duration::from_millis(500))
+                .accept_from("192.168.1.0/24")
+                .join()
+                .await?;
+            let everyone = CalculatorGroup::new(group);
+            Ok(everyone)
+        }
+
+        #[tokio::test]
+        async fn five_servers_answer() {
+            let everyone = ask().await.unwrap();
+            variants(&everyone).await.unwrap();
+            settings("multicast://239.77.0.1:9000?interface=127.0.0.1").await.unwrap();
+        }
+    }
 }
 
 use first::{CalculatorClient, DivideByZero};
@@ -251,7 +313,7 @@ fn every_snippet_of_the_readme_is_compiled_here() {
     let mut blocks = 0;
     for block in README.split("```rust\n").skip(1) {
         let (block, _) = block.split_once("\n```").expect("a block that is not closed");
-        let stands_here = ["", "    ", "        "].iter().any(|indent| {
+        let stands_here = ["", "    ", "        ", "            "].iter().any(|indent| {
             let indented = block.lines().map(|line| match line {
                 "" => "\n".to_owned(),
                 line => format!("{indent}{line}\n"),

@@ -4,7 +4,7 @@
 
 #[path = "support/certs.rs"]
 mod certs;
-#[path = "support/log.rs"]
+#[path = "support/thread_log.rs"]
 mod log;
 mod support;
 

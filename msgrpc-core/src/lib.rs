@@ -9,11 +9,13 @@
 //! | [`scan`] | where a message ends: resumable, bounded |
 //! | [`value`] | values as serde sees them, and [`Value`](value::Value) |
 //! | [`connection`] | the two halves of a connection: [`Inbound`](connection::Inbound) and [`Outbound`](connection::Outbound) |
+//! | [`datagram`] | one datagram: the messages in it, and a message as one |
 //!
 //! The rules of the wire are numbered W1 to W15 in `WIRE.md` beside this crate's manifest; comments and
 //! tests quote them.
 
 pub mod connection;
+pub mod datagram;
 pub mod scan;
 pub mod value;
 pub mod wire;

@@ -1,4 +1,4 @@
-//! The attribute `#[msgrpc::service]`: one trait in, a typed server and a typed client out.
+//! The attribute `#[msgrpc::service]`: one trait in, a typed server, a typed client and a typed group out.
 //!
 //! Used through the crate `msgrpc`, which documents the attribute's keys and rules. The way of a trait:
 //! `attr` and `carried` (attributes), `parse` → `model` → `check` → `expand`; `types` reads what is written. Generated code names
@@ -23,7 +23,7 @@ use crate::report::Report;
 /// Turns a trait whose methods take `&self` into a MessagePack-RPC service.
 ///
 /// For a trait `Foo` it emits the trait itself, `FooService<T>` (the server's side), `FooClient<C>` (the caller's
-/// side) and the constant `FOO` (the service's description).
+/// side), `FooGroup` (the side of one who asks a multicast group) and the constant `FOO` (the service's description).
 ///
 /// Keys: `namespace = "…"`, `separator = "…"` (default `"."`), `allow_extra_args`, `compact`, `crate = "path"`.
 /// On methods, `#[msgrpc(…)]` takes `name = "…"`, `blocking`, `notification`, `nil`, `skip`, `spawn`

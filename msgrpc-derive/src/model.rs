@@ -45,6 +45,11 @@ impl Service {
         format_ident!("{}Client", self.item.ident)
     }
 
+    /// `FooGroup`.
+    pub(crate) fn group_ident(&self) -> Ident {
+        format_ident!("{}Group", self.item.ident)
+    }
+
     /// `FOO`.
     pub(crate) fn constant_ident(&self) -> Ident {
         format_ident!("{}", screaming(&self.name()), span = self.item.ident.span())

@@ -4,7 +4,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, time::Duration};
 
-use crate::{Address, backoff::is_out_of_descriptors, tls};
+use crate::{Address, MulticastError, backoff::is_out_of_descriptors, tls};
 
 /// No connection came about.
 ///
@@ -224,6 +224,9 @@ pub enum BindError {
         /// Where.
         address: Address,
     },
+    /// A multicast group cannot be joined.
+    #[error(transparent)]
+    Multicast(#[from] MulticastError),
     /// This version, or this system, has no such transport.
     #[error("cannot listen on {address}: {}", unsupported(address))]
     Unsupported {
@@ -324,7 +327,11 @@ fn unsupported(address: &Address) -> String {
             return format!("{what} are not supported on this system; use tcp:// or memory://");
         }
         Address::Udp(_) => "UDP is",
-        Address::Multicast(_) => "multicast is",
+        Address::Multicast(_) => {
+            return "multicast has no connections: servers join a group by listening on it, and a \
+                    `Group` asks it"
+                .to_owned();
+        }
         Address::Tcp(_) | Address::Memory(_) => "this is",
     };
     format!("{what} not supported by this version yet; use tcp:// or memory://")

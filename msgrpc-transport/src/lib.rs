@@ -17,6 +17,8 @@
 //! | own listeners | [`Accept`] |
 //! | certificates and trust, for `tls://` | the module `tls`, with the feature `tls` or `tls-aws-lc` |
 //! | connections kept and lent, of any kind | [`Pool`], [`Open`], [`Loan`], [`PoolOptions`], [`PoolError`] |
+//! | datagrams | [`DatagramSocket`], [`Received`] |
+//! | multicast groups | [`DatagramSocket::asking`], [`Member`], [`MulticastError`] |
 //!
 //! A new transport is one file, one [`Address`] variant, and its line in [`dial()`] and [`Listener::bind`].
 //!
@@ -42,6 +44,7 @@ mod address;
 mod backoff;
 mod bound;
 mod connect;
+mod datagram;
 mod dial;
 mod error;
 mod halves;
@@ -50,7 +53,9 @@ mod inherit;
 mod keep_alive;
 mod listener;
 mod memory;
+mod multicast;
 mod options;
+mod packet_info;
 mod peer;
 mod pool;
 mod resolve;
@@ -68,11 +73,13 @@ pub use address::{
     Address, AddressError, AddressPart, HostPort, MemoryName, MulticastAddress, UnixAddress,
 };
 pub use connect::{Connect, Dialer};
+pub use datagram::{DatagramSocket, Received};
 pub use dial::dial;
 pub use error::{Attempt, BindError, ConnectError, is_permanent};
 pub use futures::future::BoxFuture;
 pub use keep_alive::KeepAlive;
 pub use listener::{Accept, Listener};
+pub use multicast::{Interfaces, Member, MulticastError};
 pub use options::{DialOptions, ListenOptions};
 pub use peer::{Credentials, Peer};
 pub use pool::{Loan, Open, Pool, PoolError, PoolOptions, PoolStatus, Proof};

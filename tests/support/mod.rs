@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use gate::Gate;
-pub(crate) use lab::{Bench, DivideByZero, LabClient, LabService};
+pub(crate) use lab::{Bench, DivideByZero, LabClient, LabGroup, LabService};
 pub(crate) use operator::{Operator, Verdict};
 pub(crate) use wire::{Script, Wire, bytes, error, notification, request, response, value};
 

@@ -69,7 +69,10 @@ fn calls(service: &Service) -> TokenStream {
     let attrs = impl_attrs(service);
     let (vis, client) = (&service.item.vis, service.client_ident());
     let calls = service.methods.iter().map(|method| call(service, method));
-    let stand_ins = service.refused.iter().filter_map(|method| stand_in(service, method));
+    let stand_ins = service.refused.iter().filter_map(|method| {
+        let future = future(service, method);
+        stand_in(service, method, &future)
+    });
     quote! {
         #attrs
         impl<C: #private::Caller> #client<C> {
@@ -160,7 +163,11 @@ fn push(service: &Service, param: &Param, encoded: &Ident) -> TokenStream {
 }
 
 /// For a method with a mistake: what calls it is no second one, where its signature lets us know how it is called.
-fn stand_in(service: &Service, method: &Method) -> Option<TokenStream> {
+pub(super) fn stand_in(
+    service: &Service,
+    method: &Method,
+    future: &TokenStream,
+) -> Option<TokenStream> {
     let mut methods = service.methods.iter().chain(&service.refused);
     let is_taken = ["new", "connect", "join"].contains(&method.name().as_str())
         || methods.any(|other| other.ident() == method.ident() && !std::ptr::eq(other, method));
@@ -180,7 +187,6 @@ fn stand_in(service: &Service, method: &Method) -> Option<TokenStream> {
     let cfg = &method.carried.cfg;
     let (vis, name) = (&service.item.vis, method.ident());
     let types = method.params.iter().map(|param| &param.ty);
-    let future = future(service, method);
     Some(quote! {
         #(#cfg)*
         #vis fn #name(&self, #(_: #types),*) -> #future {

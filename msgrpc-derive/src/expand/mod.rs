@@ -6,6 +6,7 @@
 mod client;
 mod contract;
 mod descriptor;
+mod group;
 mod probe;
 mod service;
 
@@ -27,6 +28,7 @@ pub(crate) fn service(service: &Service, report: &Report) -> TokenStream {
     let probes = probe::probes(service);
     let server = service::service(service);
     let client = client::client(service);
+    let group = group::group(service);
     quote! {
         #errors
         #(#clashes)*
@@ -36,6 +38,7 @@ pub(crate) fn service(service: &Service, report: &Report) -> TokenStream {
         #probes
         #server
         #client
+        #group
     }
 }
 

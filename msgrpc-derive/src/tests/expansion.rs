@@ -49,22 +49,22 @@ fn keys_reach_the_descriptor_and_the_style() {
 #[test]
 fn cfg_stands_on_everything_that_belongs_to_a_method() {
     let text = expanded("", "trait Foo { #[cfg(x)] async fn a(&self, b: u8) -> Data; }");
-    // The trait's method, element and constant of the descriptor, the probe, the arm, the client's method.
-    assert_eq!(text.matches("#[cfg(x)]").count(), 6, "{text}");
+    // The trait's method, element and constant of the descriptor, the probe, the arm, the client's method, the group's.
+    assert_eq!(text.matches("#[cfg(x)]").count(), 7, "{text}");
 }
 
 #[test]
 fn expectations_become_permissions_outside_of_the_trait() {
     let text = expanded("", "trait Foo { #[expect(non_snake_case)] async fn aB(&self); }");
     assert_eq!(text.matches("#[expect(non_snake_case)]").count(), 1, "{text}");
-    assert_eq!(text.matches("#[allow(non_snake_case)]").count(), 1, "{text}");
+    assert_eq!(text.matches("#[allow(non_snake_case)]").count(), 2, "{text}");
 }
 
 #[test]
 fn a_cfg_attr_is_sorted_by_what_is_in_it() {
     let text = expanded("", "trait Foo { #[cfg_attr(p, cfg(x), deprecated)] async fn a(&self); }");
-    assert_eq!(text.matches("#[cfg_attr(p, cfg(x))]").count(), 4, "{text}");
-    assert_eq!(text.matches("#[cfg_attr(p, deprecated)]").count(), 1, "{text}");
+    assert_eq!(text.matches("#[cfg_attr(p, cfg(x))]").count(), 5, "{text}");
+    assert_eq!(text.matches("#[cfg_attr(p, deprecated)]").count(), 2, "{text}");
 }
 
 #[test]

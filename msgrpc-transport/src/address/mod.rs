@@ -86,6 +86,15 @@ impl Address {
             Self::Unix(_) | Self::Memory(_) => None,
         }
     }
+
+    /// The same multicast group at another port; other addresses as they are.
+    pub(crate) fn with_port(&self, port: u16) -> Self {
+        let mut address = self.clone();
+        if let Self::Multicast(multicast) = &mut address {
+            multicast.port = port;
+        }
+        address
+    }
 }
 
 impl fmt::Display for Address {
