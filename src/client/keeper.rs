@@ -164,11 +164,9 @@ impl Keeper {
     async fn idle(&mut self) -> Result<(), End> {
         self.tell(ConnectionState::Idle);
         let connection = Arc::clone(&self.connection);
-        let wanted = poll_fn(|_| match connection.is_wanted() {
-            true => Poll::Ready(()),
-            // Whoever joins the line wakes this task.
-            false => Poll::Pending,
-        });
+        // Whoever joins the line wakes this task.
+        let wanted =
+            poll_fn(|_| if connection.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
         self.unless_closed(wanted).await
     }
 

@@ -32,6 +32,8 @@ use crate::service::Outcome;
 use crate::shutdown::{Tally, add};
 
 pub(crate) use alarm::{Alarm, now, require_clock};
+pub(crate) use awaiting::Refusal;
+use awaiting::Wire;
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
@@ -55,28 +57,6 @@ pub(crate) struct Connection {
     tasks: TaskTracker,
     /// What became of it all while it was closed by our will.
     tally: Arc<Tally>,
-}
-
-/// The stream as others than its driver see it.
-#[derive(Debug)]
-struct Wire {
-    /// Writes without the driver, where the transport allows it.
-    direct: Option<DirectWriter>,
-    peer: Peer,
-    /// The peer in error texts.
-    peer_name: Arc<str>,
-    local: Address,
-}
-
-impl Wire {
-    fn new(stream: &Stream) -> Self {
-        Self {
-            direct: stream.direct(),
-            peer: stream.peer().clone(),
-            peer_name: stream.peer().to_string().into(),
-            local: stream.local().clone(),
-        }
-    }
 }
 
 /// What stands under the lock.
@@ -115,21 +95,6 @@ pub(crate) enum Closing {
     Flush,
     /// It closes at once.
     Abort,
-}
-
-/// Why a call or notification cannot be queued.
-#[derive(Clone, Debug)]
-pub(crate) enum Refusal {
-    /// The connection takes no more calls.
-    Closed(Arc<CloseReason>),
-    /// There is no stream yet, and as many wait for it as may.
-    Crowded,
-}
-
-impl From<Arc<CloseReason>> for Refusal {
-    fn from(reason: Arc<CloseReason>) -> Self {
-        Self::Closed(reason)
-    }
 }
 
 /// Where a waiting caller parks.
