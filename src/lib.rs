@@ -14,12 +14,13 @@
 //! 6. [Notifications](#notifications)
 //! 7. [Serving both ways](#serving-both-ways)
 //! 8. [Calls without types](#calls-without-types)
-//! 9. [Datagrams](#datagrams)
-//! 10. [Multicast](#multicast)
-//! 11. [Limits](#limits)
-//! 12. [Addresses and transports](#addresses-and-transports)
-//! 13. [Features](#features)
-//! 14. [Coming from tarpc](#coming-from-tarpc)
+//! 9. [Pools and several servers](#pools-and-several-servers)
+//! 10. [Datagrams](#datagrams)
+//! 11. [Multicast](#multicast)
+//! 12. [Limits](#limits)
+//! 13. [Addresses and transports](#addresses-and-transports)
+//! 14. [Features](#features)
+//! 15. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -385,6 +386,47 @@
 //! [`max_in_flight(1)`](ClientBuilder::max_in_flight). Those who come from txmsgpackrpc find each of its calls beside ours
 //! in `docs/FROM_TXMSGPACKRPC.md`.
 //!
+//! # Pools and several servers
+//!
+//! A [`Pool`] is several connections to one server, a [`Balance`] is one server out of several for each call. Both are
+//! callers: a generated client wraps them as it wraps a [`Client`].
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # for address in ["memory://spread-a", "memory://spread-b"] {
+//! #     tokio::spawn(msgrpc::Server::new(AdderService::new(Calc)).listen(address).bind().await?.run());
+//! # }
+//! # let (here, there) = ("memory://spread-a", "memory://spread-b");
+//! use msgrpc::{Client, Pool};
+//!
+//! // Eight connections, each for many calls; the least busy one is taken.
+//! let adder = AdderClient::new(Pool::connect(here, 8).await?);
+//! assert_eq!(adder.add(2, 3).await?, 5);
+//!
+//! // A connection for each call, of which four may be under way; the others wait.
+//! let pool = Pool::builder(here).max_size(4).isolated(true).build().await?;
+//! let adder = AdderClient::new(pool.clone());
+//! assert_eq!(adder.add(2, 3).await?, 5);
+//! assert_eq!(pool.status().to_string(), "size 4, open 4, in flight 0, waiting 0");
+//!
+//! // Two servers; the one that is down is passed over.
+//! let adder = AdderClient::new(Client::balance([here, there]).await?);
+//! assert_eq!(adder.add(2, 3).await?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! One connection carries as many calls as a server can run, so a pool is for servers that answer one call after another,
+//! for several threads that would wait for one lock, and for large messages that would hold small ones up. Connections
+//! that end are replaced in the background. A call of which nothing was sent goes to another connection by itself; one
+//! that may have been executed does so only if it is [marked idempotent](Call::idempotent), once, and within
+//! [a budget](PoolBuilder::retry_budget). While there is no connection calls wait, and then fail with
+//! [`CallError::NotConnected`], which has the numbers and the reasons.
+//!
+//! The servers of a [`Balance`] may be a list, the addresses of a name ([`Dns`]), or whatever a [`Discover`] of your own
+//! finds; they may come and go.
+//!
 //! # Datagrams
 //!
 //! `udp://host:port` is an address like others, for servers and for clients; what differs is the network. A message is one
@@ -577,6 +619,7 @@
 mod accept;
 mod arguments;
 mod balance;
+mod budget;
 mod call;
 mod caller;
 mod client;

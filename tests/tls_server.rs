@@ -1,6 +1,6 @@
 //! TLS servers and clients among peers that stall, flood, break off or stop reading; and new certificates under load.
 #![cfg(any(feature = "tls", feature = "tls-aws-lc"))]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/certs.rs"]
 mod certs;
@@ -124,7 +124,7 @@ async fn a_server_that_says_nothing_is_given_up_after_ten_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("tls://{}", listener.local_addr().unwrap());
     let begun = Instant::now();
-    let builder = Client::builder(&address).tls(Bed::new().client.clone());
+    let builder = Client::builder(&address).tls(Bed::new().client);
     let error = builder.connect().await.unwrap_err();
     assert_eq!(begun.elapsed().as_secs(), 10);
     assert_eq!(
@@ -134,7 +134,7 @@ async fn a_server_that_says_nothing_is_given_up_after_ten_seconds() {
              not done within 10s (handshake_timeout)"
         )
     );
-    let builder = Client::builder(&address).tls(Bed::new().client.clone());
+    let builder = Client::builder(&address).tls(Bed::new().client);
     let begun = Instant::now();
     builder.handshake_timeout(Duration::from_secs(2)).connect().await.unwrap_err();
     assert_eq!(begun.elapsed().as_secs(), 2);

@@ -34,7 +34,7 @@ mod trusted {
 
     static ENDS: LazyLock<(ServerTls, ClientTls)> = LazyLock::new(|| {
         let bed = certs::Bed::new();
-        (bed.server.clone(), bed.client.clone())
+        (bed.server, bed.client)
     });
 
     pub(super) fn server(server: Server) -> Server {

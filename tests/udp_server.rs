@@ -444,6 +444,20 @@ async fn a_stop_drops_and_counts_what_the_grace_does_not_suffice_for() {
 }
 
 #[tokio::test]
+async fn a_method_that_takes_too_long_is_dropped_and_its_caller_told() {
+    let timeout = Duration::from_millis(30);
+    let bed = Bed::built(|server| server.method_timeout(timeout)).await;
+    let peer = bed.peer().await;
+    let late = fault(7, "[-32002] `hold` took longer than 30ms");
+    assert_eq!(peer.ask(7, "hold", (1,)).await, late);
+    peer.send(notification("late_note", (1,))).await;
+    until("both are dropped", || bed.lab.dropped() == 2).await;
+    assert_eq!(peer.ask(8, "add", (1, 2)).await, answer(8, 3));
+    bed.stop.send(()).unwrap();
+    assert_eq!(bed.task.await.unwrap().timed_out, 2);
+}
+
+#[tokio::test]
 async fn one_server_serves_streams_and_datagrams() {
     let server = Server::new(LabService::new(Bench::default()))
         .listen("udp://127.0.0.1:0")

@@ -282,7 +282,7 @@ impl ClientBuilder {
             retry_percent: self.retry_percent,
             manners: Manners { limits: Arc::new(self.limits), faults: self.faults },
             router: Arc::new(Router::new(self.services)?),
-            hooks: self.hooks,
+            hooks: Arc::new(self.hooks),
         };
         Ok((plan, connector))
     }
@@ -294,9 +294,15 @@ impl ClientBuilder {
 
     /// Many connections with these settings, wherever to.
     pub(crate) fn alike(self) -> Result<Alike, ConnectError> {
-        let router = Arc::new(Router::new(self.services)?);
-        let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
-        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout })
+        Ok(Alike {
+            dial: self.dial,
+            silent_timeouts: self.reconnect.most_silent_timeouts(),
+            retry_percent: self.retry_percent,
+            manners: Manners { limits: Arc::new(self.limits), faults: self.faults },
+            router: Arc::new(Router::new(self.services)?),
+            hooks: Arc::new(self.hooks),
+            timeout: self.timeout,
+        })
     }
 
     /// Many connections with these settings, to where this client would connect.

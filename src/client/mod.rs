@@ -2,7 +2,6 @@
 //!
 //! Made by [`Client::connect`] or [`Client::builder`]; used through generated clients, or untyped.
 
-mod budget;
 mod builder;
 mod exchange;
 mod keeper;

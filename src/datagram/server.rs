@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use msgrpc_core::connection::Event;
 use msgrpc_core::datagram::Datagram;
-use msgrpc_core::{Fault, Invocation, Malformed, MsgId, printable};
+use msgrpc_core::{Fault, Invocation, Malformed, MsgId};
 use msgrpc_transport::{Address, DatagramSocket, Received};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -215,40 +215,41 @@ impl DatagramServer {
             let outcome = Fault::unknown_method(invocation.method).into();
             return self.finish(question, outcome, place);
         }
-        let due = self.router.due(invocation.method);
-        let asked = Asked::new(self, received);
-        let context = Context::asked(asked, Arc::clone(&self.blocking), self.server.clone());
-        let context = match &due {
-            Some(due) => context.due_at(due.at),
-            None => context,
+        let context = Context::asked(
+            Asked::new(self, received),
+            Arc::clone(&self.blocking),
+            self.server.clone(),
+        );
+        let due = self.router.due(|| invocation.method);
+        let (context, due) = match due {
+            None => (context, None),
+            Some(due) => (context.due_at(due.at), Some((due, invocation.method.into()))),
         };
         let request = Request::new(invocation.keep(), context);
         match Running::start(|| self.router.call(request)) {
             Started::Ready(outcome) => self.finish(question, outcome, place),
             Started::Pending(running) => {
-                let due = due.map(|due| (due, Box::from(invocation.method)));
                 let server = Arc::clone(self);
-                self.tasks.spawn(async move {
-                    let gone = server.gone.clone();
-                    let outcome = gone.run_until_cancelled(server.work(running, due)).await;
-                    match outcome {
-                        Some(outcome) => server.finish(question, outcome, place),
-                        None => add(&server.server.tally().aborted, 1),
-                    }
-                });
+                self.tasks.spawn(server.work(question, (running, due), (back, place)));
             }
         }
     }
 
-    /// Runs what was not ready at once to its end, or until it is due.
-    async fn work(&self, running: Running, due: Option<(Due, Box<str>)>) -> Outcome {
-        let Some((due, method)) = due else { return running.await };
-        if let Ok(outcome) = tokio::time::timeout_at(due.at, running).await {
-            return outcome;
+    /// A request that was not ready at once.
+    async fn work(
+        self: Arc<Self>,
+        question: Option<Question>,
+        (running, due): (Running, Option<(Due, Box<str>)>),
+        (back, place): (Back, Place),
+    ) {
+        let outcome = async {
+            let Some((due, method)) = due else { return running.await };
+            due.limit(running, &method, &back.to.to_string(), self.server.tally()).await
+        };
+        match self.gone.run_until_cancelled(outcome).await {
+            Some(outcome) => self.finish(question, outcome, place),
+            None => add(&self.server.tally().aborted, 1),
         }
-        add(&self.server.tally().timed_out, 1);
-        tracing::warn!(method = printable(&method), after = ?due.after, "a method timed out");
-        due.fault(&method).into()
     }
 
     /// A request that is new; otherwise the answer that it had, if it has been answered.
@@ -283,7 +284,7 @@ impl DatagramServer {
         place
     }
 
-    /// Something that was at work is done; answers it, if an answer is due.
+    /// Answers a request, if an answer is due.
     fn finish(self: &Arc<Self>, question: Option<Question>, outcome: Outcome, place: Place) {
         if self.stopping.is_cancelled() {
             add(&self.server.tally().answered, 1);

@@ -89,7 +89,7 @@ fn of_one_call(asking: &Asking, error: GroupError) -> CallError {
         GroupError::TooManyCalls { limit, .. } => {
             format!("{limit} calls are under way in the group, which is its `max_in_flight`")
         }
-        GroupError::Send { group, cause, .. } => format!("{group}: {cause}"),
+        GroupError::NotSent { group, cause, .. } => format!("{group}: {cause}"),
         other => other.to_string(),
     };
     CallError::NotConnected(NotConnected::new(asking.method.clone(), reason, 0))
