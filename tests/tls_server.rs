@@ -22,7 +22,7 @@ use msgrpc::tls::ClientTls;
 use msgrpc::tls::rustls::pki_types::ServerName;
 use msgrpc::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use msgrpc::transport::{DialOptions, ListenOptions, Listener, Stream, dial};
-use msgrpc::{CallError, Client, CloseReason, ProtocolError, Server};
+use msgrpc::{CallError, Client, CloseReason, ProtocolError, Reconnect, Server};
 use support::{Bench, LabClient, LabService, Running, Wire, request, response, until, value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -124,8 +124,8 @@ async fn a_server_that_says_nothing_is_given_up_after_ten_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("tls://{}", listener.local_addr().unwrap());
     let begun = Instant::now();
-    let builder = Client::builder(&address).tls(Bed::new().client);
-    let error = builder.connect().await.unwrap_err();
+    let builder = || Client::builder(&address).tls(Bed::new().client).reconnect(Reconnect::never());
+    let error = builder().connect().await.unwrap_err();
     assert_eq!(begun.elapsed().as_secs(), 10);
     assert_eq!(
         error.to_string(),
@@ -134,9 +134,8 @@ async fn a_server_that_says_nothing_is_given_up_after_ten_seconds() {
              not done within 10s (handshake_timeout)"
         )
     );
-    let builder = Client::builder(&address).tls(Bed::new().client);
     let begun = Instant::now();
-    builder.handshake_timeout(Duration::from_secs(2)).connect().await.unwrap_err();
+    builder().handshake_timeout(Duration::from_secs(2)).connect().await.unwrap_err();
     assert_eq!(begun.elapsed().as_secs(), 2);
 }
 
@@ -230,7 +229,8 @@ async fn a_server_that_closes_in_the_middle_of_a_handshake_ends_connecting() {
                 socket.shutdown().await.unwrap();
                 end_of(socket).await;
             });
-            let connecting = Client::builder(&address).tls(bed.client.clone()).connect();
+            let once = Client::builder(&address).tls(bed.client.clone());
+            let connecting = once.reconnect(Reconnect::never()).connect();
             let error = timeout(Duration::from_secs(5), connecting).await.unwrap().unwrap_err();
             let failed = "the TLS handshake with \"127.0.0.1\" failed: ";
             assert!(error.to_string().contains(failed), "{error}");

@@ -101,8 +101,11 @@ impl Keeper {
                 let stream = self.connect().await?;
                 self.hand_over(stream)?;
             }
-            self.live().await?;
-            self.pause().await?;
+            if self.live().await? {
+                self.pause().await?;
+            } else {
+                self.rest().await?;
+            }
         }
     }
 
@@ -174,15 +177,17 @@ impl Keeper {
         Ok(())
     }
 
-    /// Returns when the connection takes no more calls and another one takes them.
-    async fn live(&mut self) -> Result<(), End> {
+    /// Returns when the connection takes no more calls and another one takes them; whether that one may be had soon.
+    async fn live(&mut self) -> Result<bool, End> {
         let begun = Instant::now();
         let reason = poll_fn(|cx| self.connection.poll_ended(cx)).await;
         self.tries.lost(self.connection.is_proven(), begun.elapsed());
         let peer_name = self.connection.peer_name();
         self.tries.failed(format!("the connection to {peer_name} ended: {reason}"));
         self.hooks.disconnected(&reason);
-        self.follow(reason)
+        let may_help = !reason.is_permanent();
+        self.follow(reason)?;
+        Ok(may_help)
     }
 
     /// Goes over to the connection that follows the one that ended.
