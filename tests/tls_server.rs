@@ -21,7 +21,7 @@ use log::Log;
 use msgrpc::tls::ClientTls;
 use msgrpc::tls::rustls::pki_types::ServerName;
 use msgrpc::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
-use msgrpc::transport::{DialOptions, ListenOptions, Listener, Stream, dial};
+use msgrpc::transport::{BindError, DialOptions, ListenOptions, Listener, Stream, dial};
 use msgrpc::{CallError, Client, CloseReason, ProtocolError, Reconnect, Server};
 use support::{Bench, LabClient, LabService, Running, Wire, request, response, until, value};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -277,6 +277,21 @@ async fn a_close_notify_within_a_message_cuts_it_off() {
     let cut_off = ProtocolError::CutOff { received: 5 };
     assert!(matches!(closed.reason(), CloseReason::Protocol(e) if *e == cut_off), "{error}");
     assert_eq!(wire.rest().await, []);
+}
+
+#[tokio::test]
+async fn a_socket_that_is_bound_already_serves_tls_as_well() {
+    let bed = Bed::new();
+    let socket = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = Listener::from_tls(socket(), &ListenOptions::default()).unwrap_err();
+    assert!(matches!(error, BindError::NoCertificate { .. }), "{error}");
+    let options = ListenOptions::default().tls(bed.server.clone());
+    let listener = Listener::from_tls(socket(), &options).unwrap();
+    let address = listener.address().to_string();
+    let server = Server::new(LabService::new(Bench::default())).listener(listener);
+    tokio::spawn(server.run());
+    let client = Client::builder(&address).tls(bed.client.clone()).connect().await.unwrap();
+    assert_eq!(LabClient::new(client).add(20, 22).await.unwrap(), 42);
 }
 
 #[tokio::test]
