@@ -19,8 +19,12 @@ use certs::{Authority, Bed};
 use futures::future::join_all;
 use log::Log;
 use msgrpc::tls::ClientTls;
-use msgrpc::tls::rustls::pki_types::ServerName;
-use msgrpc::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
+use msgrpc::tls::rustls::pki_types::pem::PemObject;
+use msgrpc::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use msgrpc::tls::rustls::server::WebPkiClientVerifier;
+use msgrpc::tls::rustls::{
+    ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
+};
 use msgrpc::transport::{BindError, DialOptions, ListenOptions, Listener, Stream, dial};
 use msgrpc::{CallError, Client, CloseReason, ProtocolError, Reconnect, Server};
 use support::{Bench, LabClient, LabService, Running, Wire, request, response, until, value};
@@ -326,6 +330,53 @@ async fn a_stream_tells_an_end_from_a_loss() {
             Ok(more) => panic!("{more} bytes came out of nothing"),
         }
     }
+}
+
+/// A server that does not wait for us to read why: the alert has come, and then a reset, which writing meets first.
+#[tokio::test]
+async fn a_rejection_is_found_behind_the_reset_that_a_write_meets() {
+    if !cfg!(target_os = "linux") {
+        return; // Others discard with the reset what has not been read.
+    }
+    let bed = Bed::mutual();
+    let config = rejecting(&bed);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tls://{}", listener.local_addr().unwrap());
+    let server = tokio::task::spawn_blocking(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut tls = ServerConnection::new(config).unwrap();
+        while tls.complete_io(&mut socket).is_ok() {}
+        while tls.wants_write() {
+            tls.write_tls(&mut socket).unwrap();
+        }
+    });
+    let mut stream = stream_to(&address, &bed.client).await;
+    server.await.unwrap();
+    // The first is answered with a reset, as nobody is there any more.
+    let error = loop {
+        let written = poll_fn(|cx| stream.poll_write(cx, &[IoSlice::new(b"x")])).await;
+        match written {
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+    assert!(msgrpc::transport::is_permanent(&error), "{error}");
+    let text = "the server rejected our client certificate: received fatal alert: ";
+    assert!(error.to_string().starts_with(text), "{error}");
+}
+
+/// What a server of rustls needs that wants the certificates of the bed's authority.
+fn rejecting(bed: &Bed) -> Arc<ServerConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(bed.authority.pem().as_bytes()).unwrap()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), certs::provider());
+    let key = PrivateKeyDer::from_pem_slice(bed.papers.key.as_bytes()).unwrap();
+    let chain = vec![CertificateDer::from(bed.papers.der.clone())];
+    let builder = ServerConfig::builder_with_provider(certs::provider());
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = builder.with_client_cert_verifier(verifier.build().unwrap());
+    Arc::new(builder.with_single_cert(chain, key).unwrap())
 }
 
 // D8: new certificates while the server runs.
