@@ -13,10 +13,10 @@ use msgrpc_transport::{Connect, Stream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::budget::RetryBudget;
 use super::keeper::Keeper;
 use super::reconnect::{Reconnect, Tries};
 use super::state::{ConnectionState, ConnectionStates, Hooks, state_of};
+use crate::budget::RetryBudget;
 use crate::connection::{Closing, Connection, Manners};
 use crate::error::{CallError, CloseReason, NotConnected};
 use crate::router::Router;
@@ -35,7 +35,7 @@ pub(super) struct Plan {
     pub(super) silent_timeouts: u32,
     pub(super) manners: Manners,
     pub(super) router: Arc<Router>,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: Arc<Hooks>,
 }
 
 impl Plan {
@@ -50,7 +50,7 @@ impl Plan {
             silent_timeouts: 0,
             manners,
             router,
-            hooks: Hooks::default(),
+            hooks: Arc::default(),
         }
     }
 }
@@ -160,7 +160,7 @@ impl StreamLink {
 
     /// The connection for a new call.
     pub(super) fn enter(&self) -> Arc<Connection> {
-        let mut state = self.lock();
+        let state = self.lock();
         state.budget.earn();
         Arc::clone(&state.current)
     }

@@ -23,7 +23,7 @@ use msgrpc_core::{Fault, FaultCode};
 use msgrpc_transport::BoxFuture;
 use tokio::time::Instant;
 
-use super::budget::Budget;
+use crate::budget::RetryBudget;
 use crate::caller::{Answer, Caller, Outgoing};
 use crate::client::{Client, Exchange, Posting};
 use crate::error::{CallError, CloseReason, Closed, NotConnected};
@@ -45,7 +45,7 @@ pub(crate) trait Lend: Clone + Send + Sync + Unpin + 'static {
     /// Other connections that a call of which nothing was sent is tried on.
     fn repeats(&self) -> usize;
 
-    fn budget(&self) -> &Budget;
+    fn budget(&self) -> &RetryBudget;
 }
 
 /// A connection on loan to one call. Dropping it without [`end`](Self::end) means that nobody knows what became of

@@ -133,7 +133,10 @@ impl Shared {
             }
             tokio::select! {
                 () = arrival => {}
-                () = until(end) => return Err(self.scarcity().timed_out(begun, end != limit)),
+                at = until(end) => {
+                    let after = at.saturating_duration_since(begun);
+                    return Err(self.scarcity().timed_out(after, end != limit));
+                }
             }
         }
     }
@@ -279,10 +282,13 @@ impl Shared {
     }
 }
 
-/// Ready at `at`; never without one.
-pub(crate) async fn until(at: Option<Instant>) {
+/// Ready at `at`, which it returns; never without one.
+pub(crate) async fn until(at: Option<Instant>) -> Instant {
     match at {
-        Some(at) => sleep_until(at).await,
+        Some(at) => {
+            sleep_until(at).await;
+            at
+        }
         None => std::future::pending().await,
     }
 }
