@@ -20,8 +20,9 @@
 //! 12. [Multicast](#multicast)
 //! 13. [Limits](#limits)
 //! 14. [Addresses and transports](#addresses-and-transports)
-//! 15. [Features](#features)
-//! 16. [Coming from tarpc](#coming-from-tarpc)
+//! 15. [TLS](#tls)
+//! 16. [Features](#features)
+//! 17. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -564,19 +565,69 @@
 //!
 //! # Addresses and transports
 //!
-//! `tcp://host:port`, `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and `multicast://group:port` are
-//! there; an [`Address`] of another scheme is parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
+//! `tcp://host:port`, [`tls://host:port`](#tls), `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and
+//! `multicast://group:port` are there. [`Peer::credentials`] tells who is at the other end of a Unix socket.
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
 //! [`Client::over`]; from a [`Connect`](transport::Connect), which can open another one, for [`Client::builder_with`]; or
 //! from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a service of the same
 //! program without any connection.
 //!
+//! # TLS
+//!
+//! `tls://host:port` is TCP with TLS 1.2 or 1.3, by rustls. A server has a certificate and its key, in PEM; a client trusts
+//! whom the system trusts, or a CA file, and asks for the host of the address. `FooClient::connect("tls://…")` needs no
+//! settings where the server's certificate is a public one.
+//!
+//! With `client_ca` the server lets only clients in that show a certificate (mutual TLS), and [`Peer::subject`] and
+//! [`Peer::certificates`] tell a method who calls. Since TLS 1.3 does not wait for the server's word on it, a client whose
+//! certificate is rejected learns that at its first call: [`CloseReason::is_permanent`] is true then. Files that were
+//! renewed are read by `reload`, for new connections; those that are open live on.
+//!
+#![cfg_attr(any(feature = "tls", feature = "tls-aws-lc"), doc = "```no_run")]
+#![cfg_attr(not(any(feature = "tls", feature = "tls-aws-lc")), doc = "```ignore")]
+//! use msgrpc::tls::{ClientTls, ServerTls};
+//! use msgrpc::{Client, Context, Server};
+//!
+//! #[msgrpc::service]
+//! pub trait Gate {
+//!     async fn enter(&self, ctx: &Context) -> String;
+//! }
+//!
+//! struct Keeper;
+//!
+//! impl Gate for Keeper {
+//!     async fn enter(&self, ctx: &Context) -> String {
+//!         format!("welcome, {}", ctx.peer().subject().unwrap_or("stranger"))
+//!     }
+//! }
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ServerTls::builder("server.pem", "server.key").client_ca("clients.pem").load()?;
+//! let server = Server::new(GateService::new(Keeper)).tls(tls.clone()).listen("tls://0.0.0.0:8443");
+//! tokio::spawn(server.run());
+//! // Whenever the files are new:
+//! tls.reload()?;
+//! # Ok(()) }
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ClientTls::builder().ca_file("ca.pem").certificate("robot.pem", "robot.key").load()?;
+//! let client = Client::builder("tls://robots.example:8443").tls(tls).connect().await?;
+//! println!("{}", GateClient::new(client).enter().await?);
+//! # Ok(()) }
+//! ```
+//!
+//! Handshakes hold nobody up: a listener has 256 at once ([`Server::handshakes`]), each has 10 s
+//! ([`Server::handshake_timeout`]), and those whose clients are silent give way to those who wait. The example `tls` makes
+//! its own certificates.
+//!
 //! # Features
 //!
-//! None is on by default.
+//! `tls` is on by default.
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `tls` | `tls://` addresses and `msgrpc::tls`, with ring for cryptography |
+//! | `tls-aws-lc` | the same with aws-lc, which is taken where both are on |
 //! | `blocking` | `msgrpc::blocking::Client`, for programs without async: `calc.add(2, 3).wait()?` |
 //! | `listenfd` | `Server::inherit`: sockets that systemd hands over |
 //! | `testing` | `msgrpc::testing`: a `MockCaller` that answers by script, and `pair`, a client and server in memory |

@@ -254,7 +254,9 @@ mod tests {
     fn settings_at_their_ends_are_borne() {
         let longest = Reconnect::default().initial_interval(Duration::MAX);
         let mut tries = Tries::new(longest.max_interval(Duration::MAX).seed(1));
-        (0..100).for_each(|_| drop(tries.wait()));
+        for _ in 0..100 {
+            let _pause = tries.wait();
+        }
         assert!(tries.long_wait() >= Duration::MAX / 2);
         let shortest = Reconnect::default().initial_interval(Duration::ZERO);
         let mut tries = Tries::new(shortest.max_interval(Duration::ZERO));
