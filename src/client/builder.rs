@@ -260,7 +260,8 @@ impl ClientBuilder {
     pub(crate) fn alike(self) -> Result<Alike, ConnectError> {
         let router = Arc::new(Router::new(self.services)?);
         let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
-        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout })
+        let silent_timeouts = self.reconnect.most_silent_timeouts();
+        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout, silent_timeouts })
     }
 
     /// Many connections with these settings, to where this client would connect.

@@ -22,6 +22,8 @@ pub(crate) struct Alike {
     pub(super) manners: Manners,
     pub(super) router: Arc<Router>,
     pub(super) timeout: Option<Duration>,
+    /// See [`Reconnect::silent_timeouts`](super::Reconnect::silent_timeouts).
+    pub(super) silent_timeouts: u32,
 }
 
 impl Alike {
@@ -60,8 +62,11 @@ impl Open for Opener {
     fn open(&self) -> BoxFuture<'_, Result<Client, ConnectError>> {
         Box::pin(async {
             let stream = self.connector.connect().await?;
-            let Alike { manners, router, timeout, .. } = &self.alike;
-            let plan = Plan::of_one(&stream, manners.clone(), Arc::clone(router));
+            let Alike { manners, router, timeout, silent_timeouts, .. } = &self.alike;
+            let plan = Plan {
+                silent_timeouts: *silent_timeouts,
+                ..Plan::of_one(&stream, manners.clone(), Arc::clone(router))
+            };
             let link = Link::Stream(StreamLink::start(plan, Some(stream)));
             Ok(Client { link, timeout: *timeout })
         })
