@@ -59,6 +59,18 @@ pub(crate) struct Tally {
     pub(crate) repeated: usize,
 }
 
+impl Tally {
+    /// Adds those of another simulation.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.answered += other.answered;
+        self.sent += other.sent;
+        self.unsent += other.unsent;
+        self.refused += other.refused;
+        self.dropped += other.dropped;
+        self.repeated += other.repeated;
+    }
+}
+
 impl Ledger for Book {
     async fn book(&self, token: Token, millis: u64, _: &[u8]) -> Token {
         self.entries().get_mut(&token).expect("a token that was issued").executions += 1;
@@ -123,9 +135,16 @@ impl Book {
         tally
     }
 
-    /// How many calls have been answered so far.
-    pub(crate) fn answered(&self) -> usize {
-        self.entries().values().filter(|entry| entry.fate == Some(Fate::Answered)).count()
+    /// How many calls were begun.
+    pub(crate) fn issued(&self) -> u64 {
+        self.entries().len() as u64
+    }
+
+    /// How many calls were executed, and the connection ended before they were answered.
+    pub(crate) fn cut_off(&self) -> usize {
+        let entries = self.entries();
+        let lost = |fate: &Option<Fate>| matches!(fate, Some(Fate::Failed { sent: true, .. }));
+        entries.values().filter(|entry| entry.executions > 0 && lost(&entry.fate)).count()
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<Token, Entry>> {

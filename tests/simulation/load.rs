@@ -26,9 +26,18 @@ pub(crate) struct Load {
     pub(crate) pause: Duration,
     /// How long calls take on the server, at most.
     pub(crate) work: Duration,
+    /// Whether all calls have time enough, and are neither dropped nor idempotent.
+    pub(crate) calm: bool,
 }
 
 impl Load {
+    /// A few callers until then.
+    pub(crate) fn new(book: &Book, seed: u64, until: Duration) -> Self {
+        let book = book.clone();
+        let (pause, work) = (Duration::from_millis(60), Duration::from_millis(60));
+        Self { book, seed, callers: 3, until, pause, work, calm: false }
+    }
+
     /// Calls until it is time.
     pub(crate) async fn run<C: Caller + Clone>(&self, ledger: &LedgerClient<C>) {
         join_all((0..self.callers).map(|caller| async move {
@@ -49,9 +58,11 @@ impl Load {
         let token = rng.random();
         let millis = u64::try_from(self.work.mul_f64(rng.random()).as_millis()).unwrap();
         let padding = vec![7; if rng.random_bool(0.1) { 20_000 } else { 20 }];
-        let patience = Duration::from_millis([100, 400, 1_500][rng.random_range(0..3)]);
-        let idempotent = rng.random_bool(0.3);
-        let dropped = rng.random_bool(0.1).then(|| patience.mul_f64(rng.random::<f64>() * 0.5));
+        let patience = [100, 400, 1_500][rng.random_range(0..3)];
+        let patience = Duration::from_millis(if self.calm { 20_000 } else { patience });
+        let idempotent = !self.calm && rng.random_bool(0.3);
+        let dropped = (!self.calm && rng.random_bool(0.1))
+            .then(|| patience.mul_f64(rng.random::<f64>() * 0.5));
         self.book.issue(token, idempotent);
         let call = if idempotent {
             ledger.confirm(token, millis, &padding)

@@ -3,14 +3,21 @@
 //! `MSGRPC_SEED=n` runs one seed. turmoil gives each host a runtime and a paused clock of its own.
 #![expect(clippy::unwrap_used, clippy::print_stderr, clippy::panic, reason = "tests")]
 
+mod balance;
+mod herd;
 mod ledger;
 mod load;
 mod network;
+mod partitions;
 mod restarts;
 mod server;
+mod shutdown;
 
 use std::time::Duration;
 
+use msgrpc::transport::PoolOptions;
+use msgrpc::{Client, Pool, Reconnect};
+use network::{CONNECT_TIMEOUT, To};
 use turmoil::{Builder, Sim};
 
 /// A network that delays each message by up to 20 ms.
@@ -24,6 +31,25 @@ fn network(seed: u64, duration: Duration) -> Sim<'static> {
         .tcp_capacity(1_024)
         .simulation_duration(duration)
         .build()
+}
+
+/// The longest pause between two tries of a client or a pool.
+const MOST_PAUSE: Duration = Duration::from_millis(400);
+
+/// How soon after the end of its faults a client works again: the longest pause, a try that had begun before and one
+/// more, and the ways there and back.
+const RECOVERY: Duration =
+    MOST_PAUSE.saturating_add(CONNECT_TIMEOUT).saturating_add(Duration::from_millis(200));
+
+fn client_to(seed: u64) -> Client {
+    let policy = Reconnect::default().max_interval(MOST_PAUSE).seed(seed);
+    Client::builder_with(To::new("server")).reconnect(policy).connect_lazy().unwrap()
+}
+
+fn pool_to(isolated: bool) -> Pool {
+    let options = PoolOptions::default().max_size(3).max_interval(MOST_PAUSE);
+    let pool = Pool::builder_with(To::new("server")).options(options).isolated(isolated);
+    pool.build_lazy().unwrap()
 }
 
 /// A host of a client that calls as `load` says, through what `connect` makes, while the servers have faults; after

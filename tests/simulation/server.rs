@@ -67,6 +67,12 @@ impl Strings {
     }
 }
 
+/// A host of a server that these strings move.
+pub(crate) fn host(sim: &mut Sim<'_>, name: &str, strings: &Strings, book: &Book) {
+    let (strings, book) = (strings.clone(), book.clone());
+    sim.host(name, move || strings.clone().serve(book.clone()));
+}
+
 /// Runs `each` with every seed of `0..count`, or only that of `MSGRPC_SEED`; which one failed is printed.
 pub(crate) fn seeds(count: u64, mut each: impl FnMut(u64)) {
     let only = std::env::var("MSGRPC_SEED").ok().map(|seed| seed.parse().unwrap());
