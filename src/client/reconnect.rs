@@ -92,7 +92,8 @@ impl Reconnect {
     /// A peer that has vanished without a reset, by a pulled cable or a firewall that forgot the connection,
     /// is noticed only so. Default: 3: one or two may be a slow method, and calls that are under way on a
     /// connection that is replaced are lost. A server that works on one call at a time and answers nothing
-    /// meanwhile wants a larger number, or `None`.
+    /// meanwhile wants a larger number, or `None`. Pools and balancers take this setting from their clients, and
+    /// nothing else of the policy; [`never`](Self::never) has none.
     #[must_use]
     pub fn silent_timeouts(mut self, calls: impl Into<Option<u32>>) -> Self {
         self.silent_timeouts = calls.into().unwrap_or(0);
