@@ -7,8 +7,10 @@ use std::time::Duration;
 /// How often, and after how long, a call of an idempotent method is sent again while its answer has not come.
 ///
 /// Networks lose datagrams. A request that is sent again has the same msgid and the same bytes, so that a server can
-/// recognise it, and whichever answer comes first counts. The call's own timeout ends it all. Methods that are not
-/// `#[msgrpc(idempotent)]` are never sent again.
+/// recognise it, and whichever answer comes first counts. The call's own timeout ends it all, and so does the network when
+/// it says that nobody is there. A server that takes longer than the first wait gets the request again, and executes it
+/// again unless it has [`dedup`](crate::DatagramOptions::dedup). Methods that are not `#[msgrpc(idempotent)]` are never
+/// sent again.
 ///
 /// ```
 /// use std::time::Duration;

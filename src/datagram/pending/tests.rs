@@ -213,7 +213,7 @@ fn an_id_is_not_given_again_for_a_minute() {
 #[test]
 fn what_is_remembered_of_ids_is_bounded() {
     let mut bed = Bed::new(4);
-    for number in 0..200_000 {
+    for number in 0..100_000 {
         bed.begin(number);
         bed.answer(number);
         bed.settled(number);
@@ -232,4 +232,90 @@ fn the_waker_of_the_last_poll_is_woken() {
     bed.answer(1);
     std::mem::take(&mut bed.woken).into_iter().for_each(Waker::wake);
     assert_eq!(bell.0.load(Ordering::SeqCst), 1);
+}
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u32) -> u32 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        u32::try_from(self.0 >> 33).unwrap_or_default() % bound
+    }
+}
+
+/// What must hold between any two operations.
+fn check(pending: &Pending, known: &[u32]) {
+    let count =
+        |is: fn(&Stage) -> bool| pending.calls.values().filter(|call| is(&call.stage)).count();
+    let sent = count(|stage| matches!(stage, Stage::Sent));
+    assert_eq!(pending.line.len(), count(|stage| matches!(stage, Stage::InLine(_))));
+    assert_eq!(pending.unsent.len(), count(|stage| matches!(stage, Stage::Unsent(_))));
+    assert_eq!(pending.in_flight, sent + pending.unsent.len());
+    assert!(pending.in_flight <= pending.max_in_flight);
+    assert!(
+        pending.line.is_empty() || pending.in_flight == pending.max_in_flight,
+        "nobody waits in vain"
+    );
+    let alarms = pending.calls.iter().filter_map(|(msgid, call)| Some((call.alarm?, *msgid)));
+    assert_eq!(pending.alarms, alarms.collect());
+    let unsettled = pending.calls.values().filter(|call| !matches!(call.stage, Stage::Settled(_)));
+    assert!(unsettled.clone().all(|call| call.alarm.is_some() || call.deadline.is_none()));
+    assert_eq!(
+        pending.calls.len(),
+        known.len(),
+        "each call is there until it is collected or forgotten"
+    );
+}
+
+#[test]
+fn whatever_happens_every_call_ends_once_and_nothing_is_left() {
+    for seed in 0..50 {
+        let mut dice = Dice(seed);
+        let mut bed = Bed::new(1 + dice.below(5) as usize);
+        // Those that have neither been collected nor forgotten.
+        let mut known: Vec<u32> = Vec::new();
+        let mut next = 0;
+        for _ in 0..300 {
+            let some = known.get(dice.below(8) as usize).copied().unwrap_or(next + 7);
+            let msgid = MsgId::new(some);
+            let error = || io::Error::from(io::ErrorKind::ConnectionRefused);
+            match dice.below(9) {
+                0..=2 => {
+                    let timeout = [None, Some(seconds(5))][dice.below(2) as usize];
+                    let retransmit = Retransmit::default().times(dice.below(4));
+                    let datagram = Bytes::from_static(b"request");
+                    if bed.begin_with(next, timeout, retransmit) == Turn::Now && dice.below(4) == 0
+                    {
+                        bed.pending.postpone(MsgId::new(next), datagram);
+                    }
+                    known.push(next);
+                    next += 1;
+                }
+                3 => drop(bed.answer(some)),
+                4 => bed.pending.forget(msgid, bed.now),
+                5 => drop(bed.next_unsent()),
+                6 => drop(bed.pass(Duration::from_millis(dice.below(3_000).into()))),
+                7 if dice.below(4) == 0 => {
+                    bed.pending.unreachable(
+                        &Arc::new(error()),
+                        Some(msgid),
+                        bed.now,
+                        &mut bed.woken,
+                    );
+                }
+                _ => {}
+            }
+            known.retain(|number| bed.pending.calls.contains_key(&MsgId::new(*number)));
+            known.retain(|number| bed.settled(*number) == "pending");
+            check(&bed.pending, &known);
+        }
+        bed.pending.close(bed.now, &mut bed.woken);
+        assert!(
+            known.iter().all(|number| bed.settled(*number).starts_with("closed")),
+            "seed {seed}"
+        );
+        assert!(bed.is_empty(), "seed {seed}");
+    }
 }

@@ -101,6 +101,7 @@ def txmsgpackrpc_datagrams():
     about, driver, lacks = TX, TX_DRIVER, TX_LACKS
     datagrams = {"transport": "UDP", **about}
     yield calls_us(driver, "udp://127.0.0.1:0", **datagrams)
+    yield we_call(driver, "udp://127.0.0.1:0", lacks, **datagrams)
     group = {"transport": "multicast", "servers": MEMBERS, "alone": True, **about}
     client = ["{peer}", "{peers}/txmsgpackrpc_multicast.py", "client", "{address}", f"servers={MEMBERS}"]
     yield Case(**group, direction=CALLS_US, server=[OUR_SERVER, GROUP], client=client)
