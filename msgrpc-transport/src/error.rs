@@ -75,6 +75,16 @@ pub enum ConnectError {
         /// Where to.
         address: Address,
     },
+    /// A connection of a pool came about, and ended before its peer had answered anything.
+    #[error("could not connect to {address}: nothing was answered before the end: {cause}")]
+    Ended {
+        /// Where to.
+        address: String,
+        /// Why it ended.
+        cause: Box<dyn Error + Send + Sync>,
+        /// Whether another one would end in the same way.
+        permanent: bool,
+    },
     /// A transport of the user's own failed; made by [`ConnectError::custom`].
     #[error("could not connect to {address}: {cause}")]
     Custom {
@@ -107,6 +117,7 @@ impl ConnectError {
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Unsupported { .. } => true,
+            Self::Ended { permanent, .. } => *permanent,
             Self::Tls { cause, .. } => tls::is_permanent(cause),
             _ => false,
         }
@@ -326,7 +337,11 @@ fn unsupported(address: &Address) -> String {
             let what = if unix.path().is_some() { "unix sockets" } else { "abstract unix sockets" };
             return format!("{what} are not supported on this system; use tcp:// or memory://");
         }
-        Address::Udp(_) => "UDP is",
+        Address::Udp(_) => {
+            return "UDP has no connections to open or to accept: a `Client` calls over it and a \
+                    `Server` listens on it without; where streams are needed, use tcp://"
+                .to_owned();
+        }
         Address::Multicast(_) => {
             return "multicast has no connections: servers join a group by listening on it, and a \
                     `Group` asks it"

@@ -41,7 +41,7 @@ pub(super) struct Keeper {
     router: Arc<Router>,
     /// Bounds the blocking methods of all connections together.
     blocking: Arc<Semaphore>,
-    hooks: Hooks,
+    hooks: Arc<Hooks>,
     states: watch::Sender<ConnectionState>,
     tasks: TaskTracker,
     ended: bool,
@@ -55,14 +55,6 @@ impl End {
     fn local() -> Self {
         Self(Arc::new(CloseReason::Local))
     }
-}
-
-/// How a connection was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lost {
-    /// This side has closed it, as nobody used it.
-    Idle,
-    Otherwise,
 }
 
 impl Keeper {
@@ -109,22 +101,13 @@ impl Keeper {
                 let stream = self.connect().await?;
                 self.hand_over(stream)?;
             }
-            if self.live().await? == Lost::Idle && self.absence != Absence::Fails {
-                self.sleep().await?;
-            } else {
-                self.pause().await?;
+            let reason = self.live().await?;
+            match &*reason {
+                reason if reason.is_permanent() => self.rest().await?,
+                CloseReason::Idle(_) if self.absence == Absence::Waits => self.idle().await?,
+                _ => self.pause().await?,
             }
         }
-    }
-
-    /// Waits until somebody calls: a connection that was closed since nobody did is not opened again for nobody.
-    async fn sleep(&mut self) -> Result<(), End> {
-        if self.tries.are_used_up() {
-            return Err(self.give_up());
-        }
-        self.tell(ConnectionState::Idle);
-        let connection = Arc::clone(&self.connection);
-        self.unless_closed(poll_fn(|_| connection.poll_wanted())).await
     }
 
     /// Tries until there is a stream.
@@ -177,6 +160,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Waits until there is something to send: nobody else needs a connection that was closed as idle.
+    async fn idle(&mut self) -> Result<(), End> {
+        self.tell(ConnectionState::Idle);
+        let connection = Arc::clone(&self.connection);
+        // Whoever joins the line wakes this task.
+        let wanted =
+            poll_fn(|_| if connection.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
+        self.unless_closed(wanted).await
+    }
+
     /// Gives the connection its stream, and lets the calls through.
     fn hand_over(&mut self, stream: Stream) -> Result<(), End> {
         let peer = stream.peer().clone();
@@ -195,25 +188,23 @@ impl Keeper {
         Ok(())
     }
 
-    /// Returns when the connection takes no more calls and another one takes them.
-    async fn live(&mut self) -> Result<Lost, End> {
+    /// Returns when the connection takes no more calls, and another one takes them.
+    async fn live(&mut self) -> Result<Arc<CloseReason>, End> {
         let begun = Instant::now();
         let reason = poll_fn(|cx| self.connection.poll_ended(cx)).await;
         self.tries.lost(self.connection.is_proven(), begun.elapsed());
         let peer_name = self.connection.peer_name();
         self.tries.failed(format!("the connection to {peer_name} ended: {reason}"));
         self.hooks.disconnected(&reason);
-        let lost =
-            if matches!(*reason, CloseReason::Idle(_)) { Lost::Idle } else { Lost::Otherwise };
-        self.follow(reason)?;
-        Ok(lost)
+        self.follow(&reason)?;
+        Ok(reason)
     }
 
     /// Goes over to the connection that follows the one that ended.
-    fn follow(&mut self, reason: Arc<CloseReason>) -> Result<(), End> {
+    fn follow(&mut self, reason: &Arc<CloseReason>) -> Result<(), End> {
         let link = self.link.upgrade();
-        let next = link.and_then(|link| link.follower(&self.connection, &reason));
-        let next = next.ok_or(End(reason))?;
+        let next = link.and_then(|link| link.follower(&self.connection, reason));
+        let next = next.ok_or_else(|| End(Arc::clone(reason)))?;
         let ended = std::mem::replace(&mut self.connection, next);
         self.draining.retain(|older| !older.gone().is_cancelled());
         self.draining.push_back(ended);

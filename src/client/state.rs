@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use msgrpc_transport::Peer;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
+use crate::datagram::DatagramLink;
 use crate::error::{CloseReason, Tries};
 
 /// How a client stands to its server.
@@ -20,7 +22,9 @@ use crate::error::{CloseReason, Tries};
 ///            ▼                                      │
 ///       Connecting ──── the try has failed ────▶ Waiting ◀─┐
 ///            │                                             │ the connection ended
-///            └──────── connected ──▶ Connected ────────────┘
+///            ├──────── connected ──▶ Connected ────────────┘
+///            │                           │ it was idle for too long
+///            └──── there is a call ─── Idle
 ///
 ///       any ── closed on this side, or no tries are left ──▶ Closed
 /// ```
@@ -39,6 +43,8 @@ pub enum ConnectionState {
         /// Who is at the other end.
         peer: Peer,
     },
+    /// There is none, as it was [idle](crate::Limits::idle_timeout) for too long; the next call opens one.
+    Idle,
     /// There is none, and the next try begins after a pause.
     Waiting {
         /// Tries made since the last good connection.
@@ -48,8 +54,6 @@ pub enum ConnectionState {
         /// How long the pause is in all.
         pause: Duration,
     },
-    /// There is none, since it was idle for [`Limits::idle_timeout`](crate::Limits::idle_timeout); the next call opens one.
-    Idle,
     /// There will be none any more.
     Closed {
         /// Why.
@@ -87,14 +91,19 @@ impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting { error: None, .. } => f.write_str("connecting"),
+            Self::Connecting { tries: 0, error: Some(error) } => write!(f, "connecting: {error}"),
             Self::Connecting { tries, error: Some(error) } => {
                 write!(f, "connecting after {}: {error}", Tries(*tries))
             }
             Self::Connected { peer } => write!(f, "connected to {peer}"),
+            Self::Idle => f.write_str("idle"),
             Self::Waiting { tries, error, pause } => {
-                write!(f, "waiting {pause:?} after {}: {error}", Tries(*tries))
+                write!(f, "waiting {} ms", pause.as_millis())?;
+                match tries {
+                    0 => write!(f, ": {error}"),
+                    tries => write!(f, " after {}: {error}", Tries(*tries)),
+                }
             }
-            Self::Idle => f.write_str("idle: the next call connects"),
             Self::Closed { reason } => write!(f, "closed: {reason}"),
         }
     }
@@ -115,6 +124,12 @@ enum Source {
         connection: Arc<Connection>,
         told: bool,
     },
+    /// A socket for datagrams: there is one change, its end.
+    Datagrams {
+        peer: Peer,
+        closing: CancellationToken,
+        told: bool,
+    },
 }
 
 impl ConnectionStates {
@@ -127,11 +142,21 @@ impl ConnectionStates {
         Self(Source::Lent { told: connection.closed().is_some(), connection })
     }
 
+    pub(super) fn of_datagrams(link: &DatagramLink) -> Self {
+        let closing = link.closing().clone();
+        let told = closing.is_cancelled();
+        Self(Source::Datagrams { peer: link.peer(), closing, told })
+    }
+
     /// The state now.
     pub fn current(&self) -> ConnectionState {
         match &self.0 {
             Source::Own(states) => states.borrow().clone(),
             Source::Lent { connection, .. } => state_of(connection),
+            Source::Datagrams { peer, closing, .. } if !closing.is_cancelled() => {
+                ConnectionState::Connected { peer: peer.clone() }
+            }
+            Source::Datagrams { .. } => closed_here(),
         }
     }
 
@@ -150,14 +175,23 @@ impl ConnectionStates {
                 states.changed().await.ok()?;
                 Some(states.borrow_and_update().clone())
             }
-            Source::Lent { told: true, .. } => None,
+            Source::Lent { told: true, .. } | Source::Datagrams { told: true, .. } => None,
             Source::Lent { connection, told } => {
                 connection.gone().cancelled().await;
                 *told = true;
                 Some(state_of(connection))
             }
+            Source::Datagrams { closing, told, .. } => {
+                closing.cancelled().await;
+                *told = true;
+                Some(closed_here())
+            }
         }
     }
+}
+
+fn closed_here() -> ConnectionState {
+    ConnectionState::Closed { reason: Arc::new(CloseReason::Local) }
 }
 
 /// The state of a connection that nobody replaces.

@@ -284,7 +284,7 @@ impl DatagramServer {
         place
     }
 
-    /// Answers a request, if an answer is due.
+    /// Something that was at work is done; answers it, if an answer is due.
     fn finish(self: &Arc<Self>, question: Option<Question>, outcome: Outcome, place: Place) {
         if self.stopping.is_cancelled() {
             add(&self.server.tally().answered, 1);

@@ -268,11 +268,6 @@ impl<S: Default> Outbound<S> {
         self.line.len()
     }
 
-    /// Whether anybody waits for a turn.
-    pub fn has_line(&self) -> bool {
-        !self.line.is_empty()
-    }
-
     /// Bytes queued and not yet taken by the peer.
     pub fn unwritten_bytes(&self) -> usize {
         usize::try_from(self.queued - self.written).unwrap_or(usize::MAX)

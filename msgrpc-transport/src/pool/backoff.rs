@@ -110,6 +110,12 @@ impl Backoff {
         self.recovered.notify_waiters();
     }
 
+    /// Whether nobody may try now.
+    pub(super) fn is_pausing(&self) -> bool {
+        let state = self.lock();
+        state.failures > 0 && Instant::now() < state.not_before
+    }
+
     /// Rounds of tries that have failed in a row.
     pub(super) fn failures(&self) -> u32 {
         self.lock().failures

@@ -46,7 +46,7 @@ impl<O: Open> Loan<O> {
     /// it was never [proven](Proof), that counts as a try that failed.
     pub fn reject(mut self, reason: impl Into<Box<dyn Error + Send + Sync>>) {
         if let Some(object) = self.object.take() {
-            self.ledger.end(&object, reason.into());
+            self.ledger.end(&object, reason.into(), false);
             drop(Object::take(object));
         }
     }
@@ -85,7 +85,8 @@ impl<O: Open> Drop for Loan<O> {
         self.ledger.lent.fetch_sub(1, Ordering::SeqCst);
         let Some(mut object) = self.object.take() else { return };
         if let Some(reason) = self.open.closed(&object.connection) {
-            self.ledger.end(&object, reason);
+            let permanent = self.open.is_permanent(&object.connection);
+            self.ledger.end(&object, reason, permanent);
             drop(Object::take(object));
             return;
         }
@@ -138,13 +139,13 @@ impl<'a> Waiting<'a> {
         Self(ledger)
     }
 
-    /// What to tell whoever waited in vain since `begun`.
-    pub(super) fn timed_out(&self, begun: Instant) -> PoolError {
+    /// What to tell whoever waited in vain for so long.
+    pub(super) fn timed_out(&self, after: Duration) -> PoolError {
         let status = self.0.status();
         let missing = status.open < status.max_size;
         PoolError::TimedOut {
             address: Arc::clone(&self.0.address),
-            after: begun.elapsed(),
+            after,
             status,
             last_error: self.0.last_error().filter(|_| missing),
         }

@@ -136,9 +136,17 @@ impl<O: Open> Pool<O> {
         let waiting = Waiting::enter(&self.ledger);
         let trying = async {
             loop {
-                match self.lend().await {
-                    Err(PoolError::Open(error)) if !error.is_permanent() => {}
-                    ended => return ended,
+                let despair = self.ledger.despair.notified();
+                if let Some(error) = self.ledger.hopeless() {
+                    return Err(PoolError::Open(error));
+                }
+                tokio::select! {
+                    biased;
+                    lent = self.lend() => match lent {
+                        Err(PoolError::Open(error)) if !error.is_permanent() => {}
+                        ended => return ended,
+                    },
+                    () = despair => {}
                 }
             }
         };
@@ -146,7 +154,7 @@ impl<O: Open> Pool<O> {
             None => trying.await,
             Some(deadline) => match timeout_at(deadline, trying).await {
                 Ok(ended) => ended,
-                Err(_elapsed) => Err(waiting.timed_out(begun)),
+                Err(_elapsed) => Err(waiting.timed_out(deadline.saturating_duration_since(begun))),
             },
         }
     }

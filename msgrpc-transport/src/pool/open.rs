@@ -37,6 +37,12 @@ pub trait Open: Send + Sync + 'static {
     /// loan.
     fn closed(&self, connection: &Self::Connection) -> Option<Box<dyn Error + Send + Sync>>;
 
+    /// Whether another connection would end as `connection` has, until the program or its settings change. Default: no.
+    fn is_permanent(&self, connection: &Self::Connection) -> bool {
+        let _ = connection;
+        false
+    }
+
     /// Whether `connection`, which has lain idle and is not [`closed`](Self::closed), still works: a place for a
     /// question to the peer. Default: yes, without asking.
     ///

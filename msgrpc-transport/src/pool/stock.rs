@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::{Backoff, CALM};
@@ -42,6 +43,8 @@ pub(super) struct Ledger {
     pub(super) address: Arc<str>,
     pub(super) options: PoolOptions,
     pub(super) backoff: Backoff,
+    /// Told when trying again cannot help.
+    pub(super) despair: Notify,
     pub(super) waiting: AtomicUsize,
     pub(super) lent: AtomicUsize,
     open: AtomicUsize,
@@ -92,7 +95,8 @@ impl<O: Open> Manager for Stock<O> {
         _: &Metrics,
     ) -> RecycleResult<Arc<ConnectError>> {
         if let Some(reason) = self.open.closed(&item.connection) {
-            self.ledger.end(item, reason);
+            let permanent = self.open.is_permanent(&item.connection);
+            self.ledger.end(item, reason, permanent);
             return Err(RecycleError::message("it has ended"));
         }
         if item.is_over(Instant::now()) || !self.open.check(&item.connection).await {
@@ -146,6 +150,7 @@ impl Ledger {
             address: address.into(),
             backoff: Backoff::new(options.min_interval, options.max_interval),
             options,
+            despair: Notify::new(),
             waiting: AtomicUsize::new(0),
             lent: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
@@ -157,12 +162,17 @@ impl Ledger {
     }
 
     /// A connection has ended. One that never proved itself counts as a try that failed.
-    pub(super) fn end<C>(&self, item: &Item<C>, reason: Box<dyn Error + Send + Sync>) {
+    pub(super) fn end<C>(
+        &self,
+        item: &Item<C>,
+        cause: Box<dyn Error + Send + Sync>,
+        permanent: bool,
+    ) {
         if item.proven.load(Ordering::Relaxed) || item.opened.elapsed() >= CALM {
             return;
         }
-        let cause = format!("nothing was answered before the end: {reason}");
-        self.fail(Arc::new(ConnectError::custom(&*self.address, cause)), item.round);
+        let address = self.address.to_string();
+        self.fail(Arc::new(ConnectError::Ended { address, cause, permanent }), item.round);
     }
 
     fn fail(&self, error: Arc<ConnectError>, round: u64) {
@@ -171,6 +181,16 @@ impl Ledger {
         let permanent = error.is_permanent();
         *self.lock() = Some(error);
         self.backoff.fail(round, permanent);
+        if permanent {
+            self.despair.notify_waiters();
+        }
+    }
+
+    /// Why there is no use in waiting: trying again cannot help, and nothing lies idle.
+    pub(super) fn hopeless(&self) -> Option<Arc<ConnectError>> {
+        let PoolStatus { open, lent, .. } = self.status();
+        let error = self.last_error().filter(|error| error.is_permanent() && open <= lent)?;
+        self.backoff.is_pausing().then_some(error)
     }
 
     /// A connection works.
