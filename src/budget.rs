@@ -1,7 +1,7 @@
 //! How many calls may be sent a second time: a bucket that every call fills a little.
 //!
-//! Used by clients, pools and balancers. Without it a server that is overloaded and drops its connections would get each call
-//! several times, and be overloaded the more.
+//! Used by the calls of clients, pools and balancers. Without it a server that is overloaded and drops its connections
+//! would get each call several times, and be overloaded the more.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -19,6 +19,9 @@ const INITIAL: u32 = 10;
 
 /// Repetitions that calls can save up, so that a long quiet time does not end in a storm.
 const MOST: u32 = 200;
+
+/// Calls of a hundred that may be repeated, by default.
+pub(crate) const PERCENT: u32 = 20;
 
 impl RetryBudget {
     /// The budget of which `percent` of the calls may be repeated; with 0, none ever.
@@ -52,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_fifth_of_the_calls_may_be_repeated_after_the_first_ten() {
-        let budget = RetryBudget::new(20);
+        let budget = RetryBudget::new(PERCENT);
         assert_eq!(repetitions(&budget), 10);
         (0..104).for_each(|_| budget.earn());
         assert_eq!(repetitions(&budget), 20);
@@ -62,7 +65,7 @@ mod tests {
 
     #[test]
     fn no_more_than_200_are_saved_up() {
-        let budget = RetryBudget::new(20);
+        let budget = RetryBudget::new(PERCENT);
         (0..100_000).for_each(|_| budget.earn());
         assert_eq!(repetitions(&budget), 200);
     }

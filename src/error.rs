@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use msgrpc_core::datagram::DatagramError;
 use msgrpc_core::value::{DecodeError, EncodeError, Value};
-use msgrpc_core::{Fault, ProtocolError};
+use msgrpc_core::{Fault, Greeting, ProtocolError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a call has no result.
@@ -277,13 +277,15 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Whether another connection would end in the same way, until the program, its configuration or the server
-    /// changes: the server rejected our certificate, speaks something else, or is called in process.
+    /// changes: the server rejected our certificate, or speaks TLS where we do not; or nobody serves there at all.
     ///
     /// By TLS 1.3 a client learns only after connecting that its certificate was rejected.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Io(error) => msgrpc_transport::is_permanent(error),
-            Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
+            Self::Protocol(ProtocolError::NotAnArray { hint: Greeting::TlsAlert })
+            | Self::InProcess
+            | Self::Datagram => true,
             _ => false,
         }
     }

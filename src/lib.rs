@@ -9,18 +9,20 @@
 //! 1. [Quickstart](#quickstart)
 //! 2. [Services](#services): methods, keys, arguments, results
 //! 3. [Servers](#servers) and [clients](#clients)
-//! 4. [Errors](#errors)
-//! 5. [Timeouts and dropped calls](#timeouts-and-dropped-calls)
-//! 6. [Notifications](#notifications)
-//! 7. [Serving both ways](#serving-both-ways)
-//! 8. [Calls without types](#calls-without-types)
-//! 9. [Pools and several servers](#pools-and-several-servers)
-//! 10. [Datagrams](#datagrams)
-//! 11. [Multicast](#multicast)
-//! 12. [Limits](#limits)
-//! 13. [Addresses and transports](#addresses-and-transports)
-//! 14. [Features](#features)
-//! 15. [Coming from tarpc](#coming-from-tarpc)
+//! 4. [When the server goes away](#when-the-server-goes-away)
+//! 5. [Errors](#errors)
+//! 6. [Timeouts and dropped calls](#timeouts-and-dropped-calls)
+//! 7. [Notifications](#notifications)
+//! 8. [Serving both ways](#serving-both-ways)
+//! 9. [Calls without types](#calls-without-types)
+//! 10. [Pools and several servers](#pools-and-several-servers)
+//! 11. [Datagrams](#datagrams)
+//! 12. [Multicast](#multicast)
+//! 13. [Limits](#limits)
+//! 14. [Addresses and transports](#addresses-and-transports)
+//! 15. [TLS](#tls)
+//! 16. [Features](#features)
+//! 17. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -189,13 +191,50 @@
 //!
 //! # Clients
 //!
-//! A [`Client`] is one connection. Its clones share it; it closes when the last one is gone. A generated client
+//! A [`Client`] has one connection at a time. Its clones share it; it closes when the last one is gone. A generated client
 //! wraps one: `FooClient::connect(address)`, or `FooClient::new(client)` for a client with settings of its own, or one
 //! that several traits are called through. Calls are futures that own what they need (`Send + 'static`), so they can be
 //! joined, raced and spawned. What is sent at one time leaves in one write.
 //!
-//! A connection that ends stays ended: its calls fail at once with [`CallError::Closed`], and the program connects anew.
-//! Reconnecting and pools come in a later version.
+//! # When the server goes away
+//!
+//! A client outlives its connections. When one ends, the client tries for another, for ever, with pauses that grow from
+//! 50 ms to 12 s and are drawn at random, so that a thousand clients do not come back at one moment; the host name is
+//! looked up anew for each try. [`Reconnect`] changes that: fewer tries, other pauses, or none at all.
+//!
+//! | a call that | ends so |
+//! |---|---|
+//! | was made while there is no connection | it waits for the next one, as long as its timeout; then [`CallError::NotConnected`] |
+//! | had not left when the connection ended | the same: it is sent on the next connection by itself |
+//! | had left, perhaps only its first byte | [`CallError::Closed`], at once: it may have been executed |
+//! | had left and is marked [idempotent](Call::idempotent) | it is sent again, as far as [a budget](ClientBuilder::retry_budget) goes |
+//!
+//! So nothing is executed twice that was not marked as bearing it. A server that has vanished without a word is left after
+//! [three timeouts in a row](Reconnect::silent_timeouts), or by the keep-alive of TCP.
+//!
+//! [`ClientBuilder::connect`] makes one round of five tries and then fails;
+//! [`connect_lazy`](ClientBuilder::connect_lazy) returns at once and lets the calls wait. [`Client::state`] and
+//! [`Client::watch`] tell how things stand, and [`ClientBuilder::on_connected`] takes a closure.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use msgrpc::{Client, Reconnect, Server};
+//!
+//! let policy = Reconnect::default().max_interval(Duration::from_secs(1));
+//! let client = Client::builder("memory://late").reconnect(policy).connect_lazy()?;
+//! let adder = AdderClient::new(client.clone());
+//! let sum = tokio::spawn(adder.add(40, 2));
+//! assert!(!client.state().is_connected());
+//!
+//! // Only now there is a server.
+//! let server = Server::new(AdderService::new(Calc)).listen("memory://late").bind().await?;
+//! tokio::spawn(server.run());
+//! assert_eq!(sum.await??, 42);
+//! # Ok(()) }
+//! ```
 //!
 //! # Errors
 //!
@@ -209,7 +248,7 @@
 //! | [`Decode`](CallError::Decode) | the answer is not of the method's type | yes |
 //! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
 //! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
-//! | [`NotConnected`](CallError::NotConnected) | there was no connection, or no way out for a datagram | no |
+//! | [`NotConnected`](CallError::NotConnected) | there was no connection, or no way out for a datagram; it knows how often was tried, and why in vain | no |
 //! | [`Unreachable`](CallError::Unreachable) | over [datagrams](#datagrams): nobody is there | yes |
 //! | [`Protocol`](CallError::Protocol) | what came from a member of a group is no message | yes |
 //! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
@@ -224,7 +263,7 @@
 //! # Timeouts and dropped calls
 //!
 //! A call waits 30 s for its answer, counted from its first poll. [`ClientBuilder::timeout`] changes that for a client,
-//! [`Call::timeout`] for one call, and `None` waits for ever. Connecting takes 5 s at most, or
+//! [`Call::timeout`] for one call, and `None` waits for ever. One try of connecting takes 5 s at most, or
 //! [`ClientBuilder::connect_timeout`]. The server is not told of a caller's timeout; a method that should give up takes
 //! one as an argument, or the server has a [`method_timeout`](Server::method_timeout), which a method sees as
 //! [`Context::deadline`].
@@ -526,18 +565,69 @@
 //!
 //! # Addresses and transports
 //!
-//! `tcp://host:port`, `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and `multicast://group:port` are
-//! there; an [`Address`] of another scheme is parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
+//! `tcp://host:port`, [`tls://host:port`](#tls), `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and
+//! `multicast://group:port` are there. [`Peer::credentials`] tells who is at the other end of a Unix socket.
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
-//! [`Client::over`], or from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a
-//! service of the same program without any connection.
+//! [`Client::over`]; from a [`Connect`](transport::Connect), which can open another one, for [`Client::builder_with`]; or
+//! from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a service of the same
+//! program without any connection.
+//!
+//! # TLS
+//!
+//! `tls://host:port` is TCP with TLS 1.2 or 1.3, by rustls. A server has a certificate and its key, in PEM; a client trusts
+//! whom the system trusts, or a CA file, and asks for the host of the address. `FooClient::connect("tls://…")` needs no
+//! settings where the server's certificate is a public one.
+//!
+//! With `client_ca` the server lets only clients in that show a certificate (mutual TLS), and [`Peer::subject`] and
+//! [`Peer::certificates`] tell a method who calls. Since TLS 1.3 does not wait for the server's word on it, a client whose
+//! certificate is rejected learns that at its first call: [`CloseReason::is_permanent`] is true then. Files that were
+//! renewed are read by `reload`, for new connections; those that are open live on.
+//!
+#![cfg_attr(any(feature = "tls", feature = "tls-aws-lc"), doc = "```no_run")]
+#![cfg_attr(not(any(feature = "tls", feature = "tls-aws-lc")), doc = "```ignore")]
+//! use msgrpc::tls::{ClientTls, ServerTls};
+//! use msgrpc::{Client, Context, Server};
+//!
+//! #[msgrpc::service]
+//! pub trait Gate {
+//!     async fn enter(&self, ctx: &Context) -> String;
+//! }
+//!
+//! struct Keeper;
+//!
+//! impl Gate for Keeper {
+//!     async fn enter(&self, ctx: &Context) -> String {
+//!         format!("welcome, {}", ctx.peer().subject().unwrap_or("stranger"))
+//!     }
+//! }
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ServerTls::builder("server.pem", "server.key").client_ca("clients.pem").load()?;
+//! let server = Server::new(GateService::new(Keeper)).tls(tls.clone()).listen("tls://0.0.0.0:8443");
+//! tokio::spawn(server.run());
+//! // Whenever the files are new:
+//! tls.reload()?;
+//! # Ok(()) }
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ClientTls::builder().ca_file("ca.pem").certificate("robot.pem", "robot.key").load()?;
+//! let client = Client::builder("tls://robots.example:8443").tls(tls).connect().await?;
+//! println!("{}", GateClient::new(client).enter().await?);
+//! # Ok(()) }
+//! ```
+//!
+//! Handshakes hold nobody up: a listener has 256 at once ([`Server::handshakes`]), each has 10 s
+//! ([`Server::handshake_timeout`]), and those whose clients are silent give way to those who wait. The example `tls` makes
+//! its own certificates.
 //!
 //! # Features
 //!
-//! None is on by default.
+//! `tls` is on by default.
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `tls` | `tls://` addresses and `msgrpc::tls`, with ring for cryptography |
+//! | `tls-aws-lc` | the same with aws-lc, which is taken where both are on |
 //! | `blocking` | `msgrpc::blocking::Client`, for programs without async: `calc.add(2, 3).wait()?` |
 //! | `listenfd` | `Server::inherit`: sockets that systemd hands over |
 //! | `testing` | `msgrpc::testing`: a `MockCaller` that answers by script, and `pair`, a client and server in memory |

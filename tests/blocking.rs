@@ -190,3 +190,19 @@ fn a_server_that_is_gone_fails_calls_at_once() {
     let error = journal.add(1, 1).wait().unwrap_err();
     assert!(matches!(error, CallError::Closed(_)), "{error}");
 }
+
+#[test]
+fn a_server_that_comes_back_is_found_again() {
+    let bed = Bed::new();
+    let journal = JournalClient::new(bed.client());
+    assert_eq!(journal.add(1, 1).wait().unwrap(), 2);
+    let Bed { runtime, address, lines } = bed;
+    drop(runtime);
+    // The timeout of a call that waits on a thread without a runtime counts as well.
+    let late = journal.add(1, 1).timeout(Duration::from_millis(50)).wait().unwrap_err();
+    assert!(matches!(late, CallError::NotConnected(_)), "{late}");
+    let runtime = Runtime::new().expect("threads can be had");
+    let server = Server::new(JournalService::new(lines)).listen(&address);
+    runtime.spawn(runtime.block_on(server.bind()).expect("the port is free again").run());
+    assert_eq!(journal.add(2, 2).wait().unwrap(), 4);
+}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use msgrpc::{Client, Reconnect, Server, Value};
+use msgrpc::{Client, Pool, Reconnect, Reply, Server, Value};
 
 const PAGE: &str = include_str!("../docs/FROM_TXMSGPACKRPC.md");
 const HERE: &str = include_str!("from_txmsgpackrpc.rs");
@@ -62,6 +62,21 @@ async fn client() -> Result<Value, Box<dyn std::error::Error>> {
     Ok(value)
 }
 
+/// The same.
+#[expect(dead_code, reason = "it is compiled only")]
+async fn pool_and_group(data: Value) -> Result<Value, Box<dyn std::error::Error>> {
+    let pool = Pool::builder("tcp://localhost:8000").max_size(8).isolated(true).build().await?;
+    let value = EchoClient::new(pool).echo("hello".into(), None).await?;
+
+    let everyone = EchoGroup::join("multicast://228.0.0.5:8000?ttl=5").await?;
+    let replies = everyone.echo(data, None).wait(Duration::from_secs(5)).await?;
+    println!("Received results from {} peers", replies.len());
+    for Reply { from, elapsed, result } in replies {
+        println!("{from} after {elapsed:?}: {}", result?);
+    }
+    Ok(value)
+}
+
 /// Calls by names.
 async fn untyped(client: &Client) -> Result<String, Box<dyn std::error::Error>> {
     let value: String = client.call("echo", ("hello", 0.5)).await?;
@@ -93,5 +108,5 @@ fn every_snippet_of_the_page_is_compiled_here() {
         assert!(stands_here, "not in tests/from_txmsgpackrpc.rs:\n{block}");
         blocks += 1;
     }
-    assert!(blocks >= 4, "{blocks} blocks");
+    assert!(blocks >= 5, "{blocks} blocks");
 }

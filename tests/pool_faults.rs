@@ -97,6 +97,21 @@ async fn call_and_call(register: RegisterClient<Pool>, caller: u64) -> Fates {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_whose_server_has_vanished_is_replaced_after_three_timeouts() {
+    let (pool, mut script, _vanished) = scripted(|pool| pool.timeout(10 * SECOND)).await;
+    for _ in 0..3 {
+        let error = pool.call::<u64>("x", ()).await.unwrap_err();
+        assert!(matches!(error, CallError::TimedOut(_)), "{error:?}");
+    }
+    let call = tokio::spawn(pool.call::<u64>("x", ()));
+    let mut wire = script.accept().await;
+    assert_eq!(wire.message().await, asked(0, "x"));
+    wire.send(&response(0, 5)).await;
+    assert_eq!(call.await.unwrap().unwrap(), 5);
+    assert_eq!(pool.status().replaced, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_restarts_under_load_executes_nothing_twice() {
     for isolated in [false, true] {
         let (address, book) = (memory(), Book::default());

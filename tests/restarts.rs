@@ -53,7 +53,7 @@ impl Book {
 impl Ledger for Book {
     async fn book(&self, token: usize, _: &[u8]) -> usize {
         self.execute(token);
-        if token % 3 == 0 {
+        if token.is_multiple_of(3) {
             // Some are cut off at work.
             tokio::task::yield_now().await;
         }

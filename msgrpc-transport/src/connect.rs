@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::lookup::Lookups;
 use crate::{Address, BoxFuture, ConnectError, DialOptions, Stream, dial};
 
 /// Opens connections to one place, as often as asked.
@@ -79,6 +80,9 @@ impl<C: Connect + ?Sized> Connect for Box<C> {
 }
 
 /// Connects to an [`Address`], by [`dial`](dial()).
+///
+/// A host name is looked up for each connection. While a look-up hangs no other is begun: the next try waits for it, or
+/// after a second uses the addresses that the last one found.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     address: Address,
@@ -94,7 +98,8 @@ impl Dialer {
     /// Connects with these options.
     #[must_use]
     pub fn options(mut self, options: DialOptions) -> Self {
-        self.options = options;
+        // Its place is its own.
+        self.options = DialOptions { lookups: Lookups::default(), ..options };
         self
     }
 }

@@ -52,6 +52,7 @@ mod halves;
 mod inherit;
 mod keep_alive;
 mod listener;
+mod lookup;
 mod memory;
 mod multicast;
 mod options;

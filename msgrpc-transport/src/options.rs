@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::KeepAlive;
+use crate::lookup::Lookups;
 use crate::tls::{ClientTls, ServerTls};
 
 /// How to connect.
@@ -43,6 +44,8 @@ pub struct DialOptions {
     pub handshake_timeout: Option<Duration>,
     /// Whom to trust and what to show over TLS.
     pub(crate) tls: ClientTls,
+    /// Shared by clones, so that tries of one place do not collect look-ups.
+    pub(crate) lookups: Lookups,
 }
 
 impl DialOptions {
@@ -83,6 +86,7 @@ impl Default for DialOptions {
             keep_alive: Some(KeepAlive::default()),
             handshake_timeout: Some(HANDSHAKE_TIMEOUT),
             tls: ClientTls::default(),
+            lookups: Lookups::default(),
         }
     }
 }

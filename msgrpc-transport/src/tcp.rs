@@ -70,7 +70,7 @@ pub(crate) async fn connect(
     };
     let mut attempts = Vec::new();
     let connecting = async {
-        let found = resolve(host).await?;
+        let found = options.lookups.resolve(host).await?;
         Ok(race(found, options.attempt_delay, connect, &mut attempts).await)
     };
     let outcome = within(options.connect_timeout, connecting).await;

@@ -156,9 +156,9 @@ impl Fleet {
         Shortage::None { reason, tries }
     }
 
-    /// Servers there are.
+    /// Connections there should be.
     pub(super) fn size(&self) -> usize {
-        self.sites().len()
+        self.sites().len().saturating_mul(self.options.max_size)
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {

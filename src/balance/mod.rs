@@ -231,7 +231,7 @@ impl Lend for Balance {
     }
 
     fn repeats(&self) -> usize {
-        // Each time a server was lost and that was not noticed.
+        // Each time a connection had ended and was not noticed.
         self.handle.fleet.size()
     }
 

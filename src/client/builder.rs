@@ -16,6 +16,7 @@ use super::link::{Absence, Plan, StreamLink};
 use super::reconnect::{Reconnect, Tries};
 use super::state::{Hook, Hooks};
 use super::{Alike, CALL_TIMEOUT, Client, Link, Opener};
+use crate::budget;
 use crate::connection::Manners;
 use crate::datagram::{CallOptions, DatagramLink, Retransmit};
 use crate::error::{self, CloseReason};
@@ -44,6 +45,15 @@ enum Place {
     Address(Address),
     /// To where a transport of the user's own leads.
     Connector(Arc<dyn Connect>),
+}
+
+impl Place {
+    fn connector(self, options: DialOptions) -> Arc<dyn Connect> {
+        match self {
+            Self::Address(address) => Arc::new(Dialer::new(address).options(options)),
+            Self::Connector(connector) => connector,
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -88,7 +98,7 @@ impl ClientBuilder {
             services: Vec::new(),
             reconnect: Reconnect::default(),
             waits: true,
-            retry_percent: RETRY_PERCENT,
+            retry_percent: budget::PERCENT,
             hooks: Hooks::default(),
         }
     }
@@ -264,10 +274,7 @@ impl ClientBuilder {
     }
 
     fn plan(self) -> Result<(Plan, Arc<dyn Connect>), ConnectError> {
-        let connector: Arc<dyn Connect> = match self.place? {
-            Place::Address(address) => Arc::new(Dialer::new(address).options(self.dial)),
-            Place::Connector(connector) => connector,
-        };
+        let connector = self.place?.connector(self.dial);
         let absence = match self.waits {
             _ if self.reconnect.is_never() => Absence::Ends,
             true => Absence::Waits,
@@ -339,9 +346,6 @@ async fn first_stream(tries: &mut Tries, connector: &dyn Connect) -> Result<Stre
 /// Tries that [`ClientBuilder::connect`] makes: a server that is being restarted is back by then, and with
 /// nobody there the caller is told within a second.
 const FIRST_TRIES: u32 = 5;
-
-/// See [`ClientBuilder::retry_budget`].
-const RETRY_PERCENT: u32 = 20;
 
 /// Why a client could not be made.
 #[derive(Debug, thiserror::Error)]

@@ -101,8 +101,12 @@ impl Keeper {
                 let stream = self.connect().await?;
                 self.hand_over(stream)?;
             }
-            self.live().await?;
-            self.pause().await?;
+            let reason = self.live().await?;
+            match &*reason {
+                reason if reason.is_permanent() => self.rest().await?,
+                CloseReason::Idle(_) if self.absence == Absence::Waits => self.idle().await?,
+                _ => self.pause().await?,
+            }
         }
     }
 
@@ -156,6 +160,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// Waits until there is something to send: nobody else needs a connection that was closed as idle.
+    async fn idle(&mut self) -> Result<(), End> {
+        self.tell(ConnectionState::Idle);
+        let connection = Arc::clone(&self.connection);
+        // Whoever joins the line wakes this task.
+        let wanted =
+            poll_fn(|_| if connection.is_wanted() { Poll::Ready(()) } else { Poll::Pending });
+        self.unless_closed(wanted).await
+    }
+
     /// Gives the connection its stream, and lets the calls through.
     fn hand_over(&mut self, stream: Stream) -> Result<(), End> {
         let peer = stream.peer().clone();
@@ -174,22 +188,23 @@ impl Keeper {
         Ok(())
     }
 
-    /// Returns when the connection takes no more calls and another one takes them.
-    async fn live(&mut self) -> Result<(), End> {
+    /// Returns when the connection takes no more calls, and another one takes them.
+    async fn live(&mut self) -> Result<Arc<CloseReason>, End> {
         let begun = Instant::now();
         let reason = poll_fn(|cx| self.connection.poll_ended(cx)).await;
         self.tries.lost(self.connection.is_proven(), begun.elapsed());
         let peer_name = self.connection.peer_name();
         self.tries.failed(format!("the connection to {peer_name} ended: {reason}"));
         self.hooks.disconnected(&reason);
-        self.follow(reason)
+        self.follow(&reason)?;
+        Ok(reason)
     }
 
     /// Goes over to the connection that follows the one that ended.
-    fn follow(&mut self, reason: Arc<CloseReason>) -> Result<(), End> {
+    fn follow(&mut self, reason: &Arc<CloseReason>) -> Result<(), End> {
         let link = self.link.upgrade();
-        let next = link.and_then(|link| link.follower(&self.connection, &reason));
-        let next = next.ok_or(End(reason))?;
+        let next = link.and_then(|link| link.follower(&self.connection, reason));
+        let next = next.ok_or_else(|| End(Arc::clone(reason)))?;
         let ended = std::mem::replace(&mut self.connection, next);
         self.draining.retain(|older| !older.gone().is_cancelled());
         self.draining.push_back(ended);

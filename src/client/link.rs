@@ -17,7 +17,7 @@ use super::keeper::Keeper;
 use super::reconnect::{Reconnect, Tries};
 use super::state::{ConnectionState, ConnectionStates, Hooks, state_of};
 use crate::budget::RetryBudget;
-use crate::connection::{Closing, Connection, Manners};
+use crate::connection::{Closing, Connection, Manners, require_clock};
 use crate::error::{CallError, CloseReason, NotConnected};
 use crate::router::Router;
 
@@ -69,6 +69,8 @@ pub(super) enum Absence {
 /// A client's hold on its server, shared by its clones and calls.
 pub(crate) struct StreamLink {
     state: Mutex<State>,
+    /// What calls may be repeated.
+    budget: RetryBudget,
     limits: Arc<Limits>,
     /// `None` for the connection of somebody else, which was lent.
     own: Option<Own>,
@@ -78,7 +80,6 @@ pub(crate) struct StreamLink {
 struct State {
     /// The connection that calls are made on: live, awaited, or ended and not replaced yet.
     current: Arc<Connection>,
-    budget: RetryBudget,
     /// Why no connection follows any more.
     ended: Option<Arc<CloseReason>>,
 }
@@ -115,6 +116,7 @@ impl StreamLink {
     /// The hold on the server that `plan` leads to, over `stream` if one was opened already. Must be called
     /// within a tokio runtime.
     pub(super) fn start(plan: Plan, stream: Option<Stream>) -> Arc<Self> {
+        require_clock();
         let tasks = TaskTracker::new();
         tasks.close();
         let (states, _) = watch::channel(ConnectionState::Connecting { tries: 0, error: None });
@@ -132,11 +134,8 @@ impl StreamLink {
         }
         let connection = Arc::new(first);
         let link = Arc::new(Self {
-            state: Mutex::new(State {
-                current: Arc::clone(&connection),
-                budget: RetryBudget::new(plan.retry_percent),
-                ended: None,
-            }),
+            state: Mutex::new(State { current: Arc::clone(&connection), ended: None }),
+            budget: RetryBudget::new(plan.retry_percent),
             limits: Arc::clone(&plan.manners.limits),
             own: Some(own),
         });
@@ -147,9 +146,9 @@ impl StreamLink {
 
     /// A hold on a connection that somebody else owns.
     pub(super) fn borrowed(connection: &Arc<Connection>) -> Self {
-        let state =
-            State { current: Arc::clone(connection), budget: RetryBudget::new(0), ended: None };
-        Self { state: Mutex::new(state), limits: Arc::clone(connection.limits()), own: None }
+        let state = State { current: Arc::clone(connection), ended: None };
+        let limits = Arc::clone(connection.limits());
+        Self { state: Mutex::new(state), budget: RetryBudget::new(0), limits, own: None }
     }
 
     // For calls.
@@ -160,9 +159,8 @@ impl StreamLink {
 
     /// The connection for a new call.
     pub(super) fn enter(&self) -> Arc<Connection> {
-        let state = self.lock();
-        state.budget.earn();
-        Arc::clone(&state.current)
+        self.budget.earn();
+        self.current()
     }
 
     /// The connection now.
@@ -190,7 +188,7 @@ impl StreamLink {
 
     /// Whether a call that was sent may be sent once more.
     pub(super) fn may_repeat(&self) -> bool {
-        self.lock().budget.spend()
+        self.budget.spend()
     }
 
     /// What a call is told that had no connection: what became of the tries, or else `otherwise`.
@@ -249,8 +247,9 @@ impl StreamLink {
     pub(super) fn closed(&self) -> Option<Arc<CloseReason>> {
         let state = self.lock();
         let never = self.own.as_ref().is_none_or(|own| own.absence == Absence::Ends);
-        let ended = state.ended.clone();
-        ended.or_else(|| state.current.closed().filter(|_| never))
+        // How the only connection ended says more than that it was to end.
+        let only = state.current.closed().filter(|_| never);
+        only.or_else(|| state.ended.clone())
     }
 
     pub(super) fn state(&self) -> ConnectionState {

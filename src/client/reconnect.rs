@@ -92,7 +92,8 @@ impl Reconnect {
     /// A peer that has vanished without a reset, by a pulled cable or a firewall that forgot the connection,
     /// is noticed only so. Default: 3: one or two may be a slow method, and calls that are under way on a
     /// connection that is replaced are lost. A server that works on one call at a time and answers nothing
-    /// meanwhile wants a larger number, or `None`.
+    /// meanwhile wants a larger number, or `None`. Pools and balancers take this setting from their clients, and
+    /// nothing else of the policy; [`never`](Self::never) has none.
     #[must_use]
     pub fn silent_timeouts(mut self, calls: impl Into<Option<u32>>) -> Self {
         self.silent_timeouts = calls.into().unwrap_or(0);
@@ -187,5 +188,79 @@ impl Tries {
     fn up_to(&mut self, bound: Duration) -> Duration {
         let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(self.rng.random_range(0..=nanos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bounds of the first waits, in milliseconds.
+    const BOUNDS: [u128; 10] = [50, 100, 200, 400, 800, 1600, 3200, 6400, 12_000, 12_000];
+
+    fn tries(seed: u64) -> Tries {
+        Tries::new(Reconnect::default().seed(seed))
+    }
+
+    #[test]
+    fn waits_double_up_to_twelve_seconds_and_are_spread_evenly_below_their_bound() {
+        let mut sums = [0; BOUNDS.len()];
+        for seed in 0..1000 {
+            let mut tries = tries(seed);
+            for (sum, bound) in sums.iter_mut().zip(BOUNDS) {
+                let wait = tries.wait().as_micros();
+                assert!(wait <= bound * 1000, "{wait} µs are more than {bound} ms");
+                *sum += wait;
+            }
+        }
+        for (sum, bound) in sums.into_iter().zip(BOUNDS) {
+            let mean = sum / 1000;
+            assert!((450 * bound..=550 * bound).contains(&mean), "{mean} µs of {bound} ms");
+        }
+    }
+
+    #[test]
+    fn a_seed_repeats_and_without_one_clients_differ() {
+        let waits = |mut tries: Tries| -> Vec<_> { (0..20).map(|_| tries.wait()).collect() };
+        assert_eq!(waits(tries(7)), waits(tries(7)));
+        assert_ne!(waits(tries(7)), waits(tries(8)));
+        assert_ne!(
+            waits(Tries::new(Reconnect::default())),
+            waits(Tries::new(Reconnect::default()))
+        );
+    }
+
+    #[test]
+    fn only_a_connection_that_proved_good_begins_the_count_anew() {
+        let mut tries = Tries::new(Reconnect::tries(3));
+        let second = Duration::from_secs(1);
+        for (answered, lifetime, made) in [
+            (false, 29 * second, 1),
+            (false, Duration::ZERO, 2),
+            (true, Duration::ZERO, 0),
+            (false, second, 1),
+            (false, 30 * second, 0),
+        ] {
+            tries.begin();
+            tries.lost(answered, lifetime);
+            assert_eq!(tries.made(), made);
+            assert!(!tries.are_used_up());
+        }
+        (0..3).for_each(|_| tries.begin());
+        assert!(tries.are_used_up());
+        assert!(Tries::new(Reconnect::never()).are_used_up());
+    }
+
+    #[test]
+    fn settings_at_their_ends_are_borne() {
+        let longest = Reconnect::default().initial_interval(Duration::MAX);
+        let mut tries = Tries::new(longest.max_interval(Duration::MAX).seed(1));
+        for _ in 0..100 {
+            let _pause = tries.wait();
+        }
+        assert!(tries.long_wait() >= Duration::MAX / 2);
+        let shortest = Reconnect::default().initial_interval(Duration::ZERO);
+        let mut tries = Tries::new(shortest.max_interval(Duration::ZERO));
+        assert_eq!((tries.wait(), tries.long_wait()), (Duration::ZERO, Duration::ZERO));
     }
 }

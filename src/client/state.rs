@@ -22,7 +22,9 @@ use crate::error::{CloseReason, Tries};
 ///            ▼                                      │
 ///       Connecting ──── the try has failed ────▶ Waiting ◀─┐
 ///            │                                             │ the connection ended
-///            └──────── connected ──▶ Connected ────────────┘
+///            ├──────── connected ──▶ Connected ────────────┘
+///            │                           │ it was idle for too long
+///            └──── there is a call ─── Idle
 ///
 ///       any ── closed on this side, or no tries are left ──▶ Closed
 /// ```
@@ -41,6 +43,8 @@ pub enum ConnectionState {
         /// Who is at the other end.
         peer: Peer,
     },
+    /// There is none, as it was [idle](crate::Limits::idle_timeout) for too long; the next call opens one.
+    Idle,
     /// There is none, and the next try begins after a pause.
     Waiting {
         /// Tries made since the last good connection.
@@ -78,7 +82,7 @@ impl ConnectionState {
                 CloseReason::Unreachable { tries, reason } => Some((*tries, Arc::clone(reason))),
                 _ => None,
             },
-            Self::Connecting { error: None, .. } | Self::Connected { .. } => None,
+            Self::Connecting { error: None, .. } | Self::Connected { .. } | Self::Idle => None,
         }
     }
 }
@@ -87,12 +91,18 @@ impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connecting { error: None, .. } => f.write_str("connecting"),
+            Self::Connecting { tries: 0, error: Some(error) } => write!(f, "connecting: {error}"),
             Self::Connecting { tries, error: Some(error) } => {
                 write!(f, "connecting after {}: {error}", Tries(*tries))
             }
             Self::Connected { peer } => write!(f, "connected to {peer}"),
+            Self::Idle => f.write_str("idle"),
             Self::Waiting { tries, error, pause } => {
-                write!(f, "waiting {pause:?} after {}: {error}", Tries(*tries))
+                write!(f, "waiting {} ms", pause.as_millis())?;
+                match tries {
+                    0 => write!(f, ": {error}"),
+                    tries => write!(f, " after {}: {error}", Tries(*tries)),
+                }
             }
             Self::Closed { reason } => write!(f, "closed: {reason}"),
         }

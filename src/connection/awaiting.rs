@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use msgrpc_core::connection::Reach;
-use msgrpc_transport::Stream;
+use msgrpc_transport::{Address, DirectWriter, Peer, Stream};
 use tokio_util::task::TaskTracker;
 
 use super::alarm::{Alarm, now};
-use super::{Closing, Connection, Manners, Wire};
+use super::{Closing, Connection, Manners};
 use crate::error::CloseReason;
 
 impl Connection {
@@ -70,6 +70,11 @@ impl Connection {
         }
     }
 
+    /// Whether anybody waits for a stream.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.lock().outbound.waiting() > 0
+    }
+
     /// Takes no calls any more; those who wait are told so. One that has a stream is closed.
     pub(crate) fn fail(&self, reason: &Arc<CloseReason>) {
         if self.is_connected() {
@@ -102,5 +107,42 @@ impl Connection {
     /// Whether a call was answered.
     pub(crate) fn is_proven(&self) -> bool {
         self.lock().answered
+    }
+}
+
+/// Why a call or notification cannot be queued.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    /// The connection takes no more calls.
+    Closed(Arc<CloseReason>),
+    /// There is no stream yet, and as many wait for it as may.
+    Crowded,
+}
+
+impl From<Arc<CloseReason>> for Refusal {
+    fn from(reason: Arc<CloseReason>) -> Self {
+        Self::Closed(reason)
+    }
+}
+
+/// The stream as others than its driver see it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    /// Writes without the driver, where the transport allows it.
+    pub(super) direct: Option<DirectWriter>,
+    pub(super) peer: Peer,
+    /// The peer in error texts.
+    pub(super) peer_name: Arc<str>,
+    pub(super) local: Address,
+}
+
+impl Wire {
+    pub(super) fn new(stream: &Stream) -> Self {
+        Self {
+            direct: stream.direct(),
+            peer: stream.peer().clone(),
+            peer_name: stream.peer().to_string().into(),
+            local: stream.local().clone(),
+        }
     }
 }

@@ -32,6 +32,8 @@ use crate::service::Outcome;
 use crate::shutdown::{Tally, add};
 
 pub(crate) use alarm::{Alarm, now, require_clock};
+pub(crate) use awaiting::Refusal;
+use awaiting::Wire;
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
 
@@ -55,28 +57,6 @@ pub(crate) struct Connection {
     tasks: TaskTracker,
     /// What became of it all while it was closed by our will.
     tally: Arc<Tally>,
-}
-
-/// The stream as others than its driver see it.
-#[derive(Debug)]
-struct Wire {
-    /// Writes without the driver, where the transport allows it.
-    direct: Option<DirectWriter>,
-    peer: Peer,
-    /// The peer in error texts.
-    peer_name: Arc<str>,
-    local: Address,
-}
-
-impl Wire {
-    fn new(stream: &Stream) -> Self {
-        Self {
-            direct: stream.direct(),
-            peer: stream.peer().clone(),
-            peer_name: stream.peer().to_string().into(),
-            local: stream.local().clone(),
-        }
-    }
 }
 
 /// What stands under the lock.
@@ -115,21 +95,6 @@ pub(crate) enum Closing {
     Flush,
     /// It closes at once.
     Abort,
-}
-
-/// Why a call or notification cannot be queued.
-#[derive(Clone, Debug)]
-pub(crate) enum Refusal {
-    /// The connection takes no more calls.
-    Closed(Arc<CloseReason>),
-    /// There is no stream yet, and as many wait for it as may.
-    Crowded,
-}
-
-impl From<Arc<CloseReason>> for Refusal {
-    fn from(reason: Arc<CloseReason>) -> Self {
-        Self::Closed(reason)
-    }
 }
 
 /// Where a waiting caller parks.
@@ -236,7 +201,8 @@ impl Connection {
         let size = call.params.len();
         let turn = state.poll_turn(ticket, waker, |out| out.admit(size, waker, deadline));
         if turn?.is_pending() {
-            if state.is_late() {
+            // Where there is no stream, nobody may be at work on one.
+            if state.is_late() || state.outbound.is_held() {
                 wake_driver(state);
             }
             return Poll::Pending;
@@ -267,7 +233,8 @@ impl Connection {
         let admit = |out: &mut Outbound<_>| out.admit_notification(size, waker, deadline);
         let turn = state.poll_turn(ticket, waker, admit);
         if turn?.is_pending() {
-            if state.is_late() {
+            // Where there is no stream, nobody may be at work on one.
+            if state.is_late() || state.outbound.is_held() {
                 wake_driver(state);
             }
             return Poll::Pending;

@@ -257,3 +257,39 @@ async fn the_last_answer_to_a_peer_that_has_half_closed_is_not_lost() {
         assert!(!bench.script.heard().is_empty(), "round {round}");
     }
 }
+
+#[tokio::test]
+async fn a_call_that_a_caller_is_writing_when_the_connection_ends_counts_as_sent() {
+    for reset in [false, true] {
+        let mut bench = Bench::new(Limits::client());
+        let call = |bench: &Bench| {
+            let sent = bench.connection.poll_call(&outgoing("m"), &mut None, None, Waker::noop());
+            let Poll::Ready(Ok(msgid)) = sent else { panic!("it is not sent") };
+            msgid
+        };
+        assert!(bench.turn().is_pending());
+        let writing = call(&bench);
+        // It is alone, takes what is queued, and is about to write it.
+        let mut chunk = Chunk::default();
+        {
+            let mut state = bench.connection.lock();
+            state.outbound.poll_output(&mut chunk);
+            state.writing = true;
+        }
+        let queued = call(&bench);
+        if reset {
+            bench.connection.close(Closing::Abort);
+        } else {
+            bench.script.0.lock().unwrap().ended = true;
+        }
+        let _ = bench.turn();
+        let settled = |msgid| bench.connection.poll_settled(msgid, Waker::noop());
+        assert!(matches!(settled(writing), Poll::Ready(Settled::Closed { sent: true })));
+        // A peer that only closes its sending side still gets what is queued.
+        let Poll::Ready(Settled::Closed { sent }) = settled(queued) else { panic!("it waits") };
+        assert_eq!(sent, !reset);
+        bench.connection.has_written(chunk, 0);
+        let _ = bench.turn();
+        assert_eq!(!bench.script.heard().is_empty(), sent);
+    }
+}

@@ -53,6 +53,9 @@ pub use status::PoolStatus;
 /// [`PoolBuilder::wait_timeout`] and their own timeout allow, and then fail with [`CallError::NotConnected`], which has
 /// the numbers and the reason.
 ///
+/// One on which call after call is not answered in time, while its peer sends nothing, is closed; see
+/// [`Reconnect::silent_timeouts`](crate::Reconnect::silent_timeouts).
+///
 /// Calls that were on it and of which no byte can have left are tried on another one by themselves. Others fail with
 /// [`CallError::Closed`], unless they are [marked idempotent](crate::Call::idempotent): then they are sent once more, within
 /// [a budget](PoolBuilder::retry_budget).
