@@ -258,7 +258,7 @@ impl Bound {
     async fn new(address: &Address, options: &Options) -> Result<Self, BindError> {
         Ok(match address {
             Address::Udp(_) => {
-                let socket = DatagramSocket::bind(address, &options.listen).await?;
+                let socket = DatagramSocket::bind(address).await?;
                 Self::Datagrams(Listening { socket, answering: Answering::default() })
             }
             Address::Multicast(_) => {

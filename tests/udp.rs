@@ -102,6 +102,25 @@ async fn calls_are_answered_side_by_side() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_threads_share_a_client() {
+    let (address, ..) = serve(DatagramOptions::default()).await;
+    let lab = LabClient::connect(&address).await.unwrap();
+    let task = |first: i64| {
+        let lab = lab.clone();
+        tokio::spawn(async move {
+            for batch in 0..20 {
+                let from = first + batch * 25;
+                let sums = try_join_all((from..from + 25).map(|n| lab.add(n, 1))).await.unwrap();
+                assert_eq!(sums, (from + 1..=from + 25).collect::<Vec<_>>());
+            }
+        })
+    };
+    for done in join_all((0..8).map(|n| task(n * 500))).await {
+        done.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_request_is_one_datagram_with_an_id_below_2_to_the_31() {
     let mut script = Script::listen().await;

@@ -15,8 +15,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::{io::Interest, net::UdpSocket, task::coop::consume_budget, time::sleep};
 
 use crate::{
-    Address, Attempt, BindError, ConnectError, DialOptions, HostPort, ListenOptions, dial::within,
-    packet_info, resolve::resolve,
+    Address, Attempt, BindError, ConnectError, DialOptions, HostPort, dial::within, packet_info,
+    resolve::resolve,
 };
 
 /// A UDP socket, connected to one peer or open to all.
@@ -111,7 +111,7 @@ impl DatagramSocket {
     /// # Cancel safety
     ///
     /// Dropping the future frees the address.
-    pub async fn bind(address: &Address, _options: &ListenOptions) -> Result<Self, BindError> {
+    pub async fn bind(address: &Address) -> Result<Self, BindError> {
         let Address::Udp(host) = address else {
             return Err(BindError::Unsupported { address: address.clone() });
         };

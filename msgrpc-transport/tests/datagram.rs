@@ -4,12 +4,10 @@
 use std::{io, net::IpAddr, net::SocketAddr, time::Duration};
 
 use bytes::BytesMut;
-use msgrpc_transport::{
-    Address, BindError, ConnectError, DatagramSocket, DialOptions, ListenOptions, Received,
-};
+use msgrpc_transport::{Address, BindError, ConnectError, DatagramSocket, DialOptions, Received};
 
 async fn bound(address: &str) -> DatagramSocket {
-    DatagramSocket::bind(&address.parse().unwrap(), &ListenOptions::default()).await.unwrap()
+    DatagramSocket::bind(&address.parse().unwrap()).await.unwrap()
 }
 
 async fn connected(address: &Address) -> DatagramSocket {
@@ -58,9 +56,7 @@ async fn a_server_on_all_addresses_answers_from_the_one_that_was_asked() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_server_on_all_addresses_of_both_families_answers_from_the_one_that_was_asked() {
-    let Ok(server) =
-        DatagramSocket::bind(&"udp://[::]:0".parse().unwrap(), &ListenOptions::default()).await
-    else {
+    let Ok(server) = DatagramSocket::bind(&"udp://[::]:0".parse().unwrap()).await else {
         println!("skipped: this machine has no IPv6");
         return;
     };
@@ -124,8 +120,7 @@ async fn a_refusal_is_an_error_and_the_socket_lives_on() {
     client.send(b"is anybody there?", None, None).await.unwrap();
     let error = client.recv(&mut BytesMut::new()).await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    let server =
-        DatagramSocket::bind(&address, &ListenOptions::default()).await.expect("it is free");
+    let server = DatagramSocket::bind(&address).await.expect("it is free");
     client.send(b"now?", None, None).await.unwrap();
     assert_eq!(receive(&server).await.1, b"now?");
 }
@@ -135,12 +130,11 @@ async fn errors_name_the_address_and_the_reason() {
     let tcp: Address = "tcp://127.0.0.1:1".parse().unwrap();
     let error = DatagramSocket::connect(&tcp, &DialOptions::default()).await.unwrap_err();
     assert!(matches!(error, ConnectError::Unsupported { .. }));
-    let error = DatagramSocket::bind(&tcp, &ListenOptions::default()).await.unwrap_err();
+    let error = DatagramSocket::bind(&tcp).await.unwrap_err();
     assert!(matches!(error, BindError::Unsupported { .. }));
 
     let server = bound("udp://127.0.0.1:0").await;
-    let error =
-        DatagramSocket::bind(server.address(), &ListenOptions::default()).await.unwrap_err();
+    let error = DatagramSocket::bind(server.address()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         format!(
