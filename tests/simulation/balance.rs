@@ -4,7 +4,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use msgrpc::transport::{BoxFuture, PoolOptions};
-use msgrpc::{Balance, Discover, DiscoverError, Endpoint};
+use msgrpc::{Balance, Discover, DiscoverError, Endpoint, Stopped};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -76,8 +76,10 @@ fn balanced(seed: u64) -> Tally {
             down = !down;
         }
     });
-    finish(&mut sim, "steady", &strings[0]);
-    finish(&mut sim, "crashing", &strings[1]);
+    for (host, strings) in ["steady", "crashing"].into_iter().zip(&strings) {
+        let stopped = finish(&mut sim, host, strings);
+        assert_eq!(stopped, Stopped::default(), "connections or calls were left");
+    }
     book.judge()
 }
 

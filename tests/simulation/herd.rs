@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use msgrpc::{Client, Reconnect};
+use msgrpc::{Client, Reconnect, Stopped};
 use tokio::time::sleep;
 
 use super::ledger::{Book, LedgerClient};
@@ -56,7 +56,8 @@ fn tries(seed: u64) -> Vec<Duration> {
             strings.order.send_replace(wanted);
         }
     });
-    finish(&mut sim, "server", &strings);
+    let stopped = finish(&mut sim, "server", &strings);
+    assert_eq!(stopped, Stopped::default(), "connections or calls were left");
     book.judge();
     let tries = tries.lock().unwrap();
     tries.iter().copied().filter(|at| *at >= DOWN).collect()

@@ -9,7 +9,8 @@ use turmoil::Sim;
 use super::ledger::{Book, Tally};
 use super::load::Load;
 use super::server::{Strings, finish, host, run, seeds};
-use super::{RECOVERY, client, client_to, network, pool_to};
+use super::subject::client;
+use super::{RECOVERY, client_to, network, pool_to};
 
 /// How long faults go on.
 const FAULTS: Duration = Duration::from_secs(3);
@@ -50,10 +51,10 @@ fn partitioned(seed: u64) -> Tally {
     host(&mut sim, "server", &strings, &book);
     let load = |number| Load { seed: seed * 10 + number, ..Load::new(&book, 0, FAULTS) };
     let within = SILENCE + RECOVERY;
-    client!(sim, "client-0", load(0), within, move || client_to(seed));
-    client!(sim, "client-1", load(1), within, move || client_to(seed + 1));
-    client!(sim, "pool", load(2), within, || pool_to(false));
-    client!(sim, "isolated", load(3), within, || pool_to(true));
+    client(&mut sim, "client-0", load(0), within, move || client_to(seed));
+    client(&mut sim, "client-1", load(1), within, move || client_to(seed + 1));
+    client(&mut sim, "pool", load(2), within, || pool_to(false));
+    client(&mut sim, "isolated", load(3), within, || pool_to(true));
 
     let mut at = Duration::from_millis(300);
     let mut mended = false;

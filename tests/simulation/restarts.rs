@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use msgrpc::Stopped;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use turmoil::Sim;
@@ -9,7 +10,8 @@ use turmoil::Sim;
 use super::ledger::{Book, Tally};
 use super::load::Load;
 use super::server::{Order, Strings, finish, host, run, seeds};
-use super::{RECOVERY, client, client_to, network, pool_to};
+use super::subject::client;
+use super::{RECOVERY, client_to, network, pool_to};
 
 /// How a server goes, and how it comes back.
 #[derive(Clone, Copy, Debug)]
@@ -37,17 +39,17 @@ fn come(restart: Restart, sim: &mut Sim<'_>, strings: &Strings) {
     }
 }
 
-/// A server that is restarted every second for `length`, by two clients and two pools.
+/// A server that is restarted every second for `length`, under the calls of two clients and two pools.
 fn restarted(seed: u64, length: Duration) -> Tally {
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut sim = network(seed, length + Duration::from_secs(10));
     let (book, strings) = (Book::default(), Strings::new(Duration::from_millis(100)));
     host(&mut sim, "server", &strings, &book);
     let load = |number| Load { seed: seed * 10 + number, ..Load::new(&book, 0, length) };
-    client!(sim, "client-0", load(0), RECOVERY, move || client_to(seed));
-    client!(sim, "client-1", load(1), RECOVERY, move || client_to(seed + 1));
-    client!(sim, "pool", load(2), RECOVERY, || pool_to(false));
-    client!(sim, "isolated", load(3), RECOVERY, || pool_to(true));
+    client(&mut sim, "client-0", load(0), RECOVERY, move || client_to(seed));
+    client(&mut sim, "client-1", load(1), RECOVERY, move || client_to(seed + 1));
+    client(&mut sim, "pool", load(2), RECOVERY, || pool_to(false));
+    client(&mut sim, "isolated", load(3), RECOVERY, || pool_to(true));
 
     let mut at = Duration::from_secs(1);
     let mut gone = None;
@@ -66,7 +68,8 @@ fn restarted(seed: u64, length: Duration) -> Tally {
             at += Duration::from_millis(rng.random_range(10..300));
         }
     });
-    finish(&mut sim, "server", &strings);
+    let stopped = finish(&mut sim, "server", &strings);
+    assert_eq!(stopped, Stopped::default(), "connections or calls were left");
     book.judge()
 }
 

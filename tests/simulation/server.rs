@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use msgrpc::{Server, Stopped};
 use tokio::sync::watch;
+use tracing::Level;
 use turmoil::Sim;
 
 use super::ledger::{Book, LedgerService};
 use super::load::tasks;
 use super::network::listen;
+use super::thread_log::Log;
 
 /// The strings to a server: what it is to do, and how it ended.
 #[derive(Clone)]
@@ -58,6 +60,7 @@ impl Strings {
                 _ = dying.wait_for(|order| *order == Order::Die) => {}
                 stopped = server.run_until(ended) => {
                     assert_eq!(tasks(), before, "tasks of the server are left");
+                    assert_eq!(turmoil::established_tcp_stream_count(), 0, "connections are left");
                     *self.stopped.lock().unwrap() = Some(stopped?);
                 }
             }
@@ -73,14 +76,19 @@ pub(crate) fn host(sim: &mut Sim<'_>, name: &str, strings: &Strings, book: &Book
     sim.host(name, move || strings.clone().serve(book.clone()));
 }
 
-/// Runs `each` with every seed of `0..count`, or only that of `MSGRPC_SEED`; which one failed is printed.
+/// Runs `each` with every seed of `0..count`, of `0..MSGRPC_SEEDS`, or only that of `MSGRPC_SEED`; which one failed is
+/// printed.
 pub(crate) fn seeds(count: u64, mut each: impl FnMut(u64)) {
-    let only = std::env::var("MSGRPC_SEED").ok().map(|seed| seed.parse().unwrap());
+    let number = |name| std::env::var(name).ok().map(|number| number.parse::<u64>().unwrap());
+    let count = number("MSGRPC_SEEDS").unwrap_or(count);
     watch_panics();
-    for seed in only.map_or(0..count, |seed: u64| seed..seed + 1) {
+    for seed in number("MSGRPC_SEED").map_or(0..count, |seed| seed..seed + 1) {
         let _named = Named(seed);
         let before = PANICS.get();
+        let log = Log::begin();
         each(seed);
+        let errors = log.lines(Level::ERROR, "");
+        assert!(errors.is_empty(), "faults of the network are no errors of ours: {errors:?}");
         assert_eq!(PANICS.get(), before, "something panicked in a task");
     }
 }
@@ -123,11 +131,20 @@ pub(crate) fn run(sim: &mut Sim<'_>, mut act: impl FnMut(&mut Sim<'_>)) {
     }
 }
 
-/// Ends a server in order once no client is left, and sees that nothing of it is.
-pub(crate) fn finish(sim: &mut Sim<'_>, host: &'static str, strings: &Strings) {
+/// Ends a server in order once no client is left, sees that nothing of it is, and returns what it counted.
+pub(crate) fn finish(sim: &mut Sim<'_>, host: &'static str, strings: &Strings) -> Stopped {
+    // What clients have sent last arrives.
+    let arrived = sim.elapsed() + Duration::from_millis(100);
+    while sim.elapsed() < arrived {
+        sim.step().unwrap();
+    }
+    *strings.stopped.lock().unwrap() = None;
     strings.order.send_replace(Order::Shutdown);
     let end = sim.elapsed() + strings.grace + Duration::from_secs(1);
-    while strings.stopped.lock().unwrap().is_none() {
+    loop {
+        if let Some(stopped) = *strings.stopped.lock().unwrap() {
+            return stopped;
+        }
         assert!(sim.elapsed() <= end, "{host} does not end");
         sim.step().unwrap();
     }
