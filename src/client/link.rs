@@ -247,8 +247,12 @@ impl StreamLink {
     pub(super) fn closed(&self) -> Option<Arc<CloseReason>> {
         let state = self.lock();
         let never = self.own.as_ref().is_none_or(|own| own.absence == Absence::Ends);
-        let ended = state.ended.clone();
-        ended.or_else(|| state.current.closed().filter(|_| never))
+        if !never && state.ended.is_none() {
+            return None;
+        }
+        // The last connection knows better why it ended than whoever closed the client.
+        let last = Some(&state.current).filter(|connection| connection.is_connected());
+        last.and_then(|connection| connection.closed()).or_else(|| state.ended.clone())
     }
 
     pub(super) fn state(&self) -> ConnectionState {
