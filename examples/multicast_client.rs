@@ -31,15 +31,16 @@ pub struct Person {
     height: f64,
     address: Address,
     phone_numbers: Vec<Phone>,
-    children: Vec<Person>,
-    spouse: Option<Box<Person>>,
+    children: Vec<Self>,
+    spouse: Option<Box<Self>>,
 }
 
 /// Where somebody lives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Address {
-    street_address: String,
+    #[serde(rename = "streetAddress")]
+    street: String,
     city: String,
     state: String,
     postal_code: String,
@@ -111,7 +112,7 @@ fn john() -> Person {
         age: 25,
         height: 167.6,
         address: Address {
-            street_address: "21 2nd Street".into(),
+            street: "21 2nd Street".into(),
             city: "New York".into(),
             state: "NY".into(),
             postal_code: "10021-3100".into(),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Hundredths of a repetition: each call brings `percent`, each repetition takes [`WHOLE`].
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct RetryBudget {
     hundredths: AtomicU32,
     percent: u32,
 }
@@ -23,7 +23,7 @@ const MOST: u32 = 200;
 /// Calls of a hundred that may be repeated, by default.
 pub(crate) const PERCENT: u32 = 20;
 
-impl Budget {
+impl RetryBudget {
     /// The budget of which `percent` of the calls may be repeated; with 0, none ever.
     pub(crate) fn new(percent: u32) -> Self {
         let hundredths = if percent == 0 { 0 } else { INITIAL * WHOLE };
@@ -49,13 +49,13 @@ impl Budget {
 mod tests {
     use super::*;
 
-    fn repetitions(budget: &Budget) -> usize {
+    fn repetitions(budget: &RetryBudget) -> usize {
         (0..1000).take_while(|_| budget.spend()).count()
     }
 
     #[test]
     fn a_fifth_of_the_calls_may_be_repeated_after_the_first_ten() {
-        let budget = Budget::new(PERCENT);
+        let budget = RetryBudget::new(PERCENT);
         assert_eq!(repetitions(&budget), 10);
         (0..104).for_each(|_| budget.earn());
         assert_eq!(repetitions(&budget), 20);
@@ -65,14 +65,14 @@ mod tests {
 
     #[test]
     fn no_more_than_200_are_saved_up() {
-        let budget = Budget::new(PERCENT);
+        let budget = RetryBudget::new(PERCENT);
         (0..100_000).for_each(|_| budget.earn());
         assert_eq!(repetitions(&budget), 200);
     }
 
     #[test]
     fn without_a_share_nothing_is_repeated() {
-        let budget = Budget::new(0);
+        let budget = RetryBudget::new(0);
         (0..1000).for_each(|_| budget.earn());
         assert_eq!(repetitions(&budget), 0);
     }

@@ -74,8 +74,8 @@ impl Context {
     }
 
     /// Who called: the other end of the connection, with its [credentials](Peer::credentials) where it is a Unix
-    /// socket. A call in process has a peer that prints as `in process`; that of a datagram is what its header says, which nothing
-    /// proves.
+    /// socket. A call in process has a peer that prints as `in process`. That of a datagram is what its header says, which
+    /// nothing proves.
     pub fn peer(&self) -> &Peer {
         match &self.0.origin {
             Origin::Connection(connection) => connection.peer(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use msgrpc_core::datagram::DatagramError;
 use msgrpc_core::value::{DecodeError, EncodeError, Value};
-use msgrpc_core::{Fault, ProtocolError};
+use msgrpc_core::{Fault, Greeting, ProtocolError};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a call has no result.
@@ -32,6 +32,8 @@ pub enum CallError<E = NoError> {
     Closed(Closed),
     /// There is no connection, and the call was not sent.
     NotConnected(NotConnected),
+    /// The network says that nobody is there; over datagrams, where nothing else tells.
+    Unreachable(Unreachable),
     /// An argument could not be encoded; nothing was sent.
     Encode(EncodeFailed),
     /// The answer came but does not decode as the method's result.
@@ -39,7 +41,8 @@ pub enum CallError<E = NoError> {
     /// What came from the peer instead of an answer is no message at all. Only from the members of a
     /// [`Group`](crate::Group): a connection ends by it.
     Protocol(NoMessage),
-    /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits); nothing was sent.
+    /// The request is larger than [`Limits::outbound_message_bytes`](crate::Limits), or does not fit in a datagram;
+    /// nothing was sent.
     TooLarge(TooLarge),
 }
 
@@ -52,7 +55,8 @@ impl<E> CallError<E> {
             | Self::Fault(_)
             | Self::Remote(_)
             | Self::Decode(_)
-            | Self::Protocol(_) => true,
+            | Self::Protocol(_)
+            | Self::Unreachable(_) => true,
             Self::TimedOut(error) => error.sent,
             Self::Closed(error) => error.sent,
             Self::NotConnected(_) | Self::Encode(_) | Self::TooLarge(_) => false,
@@ -68,6 +72,7 @@ impl<E> CallError<E> {
             Self::TimedOut(error) => CallError::TimedOut(error),
             Self::Closed(error) => CallError::Closed(error),
             Self::NotConnected(error) => CallError::NotConnected(error),
+            Self::Unreachable(error) => CallError::Unreachable(error),
             Self::Encode(error) => CallError::Encode(error),
             Self::Decode(error) => CallError::Decode(error),
             Self::Protocol(error) => CallError::Protocol(error),
@@ -92,6 +97,7 @@ impl<E: fmt::Display> fmt::Display for CallError<E> {
             Self::TimedOut(error) => error.fmt(f),
             Self::Closed(error) => error.fmt(f),
             Self::NotConnected(error) => error.fmt(f),
+            Self::Unreachable(error) => error.fmt(f),
             Self::Encode(error) => error.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),
@@ -271,13 +277,15 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Whether another connection would end in the same way, until the program, its configuration or the server
-    /// changes: the server rejected our certificate, speaks something else, or is called in process.
+    /// changes: the server rejected our certificate, or speaks TLS where we do not; or nobody serves there at all.
     ///
     /// By TLS 1.3 a client learns only after connecting that its certificate was rejected.
     pub fn is_permanent(&self) -> bool {
         match self {
             Self::Io(error) => msgrpc_transport::is_permanent(error),
-            Self::Protocol(ProtocolError::NotAnArray { .. }) | Self::InProcess => true,
+            Self::Protocol(ProtocolError::NotAnArray { hint: Greeting::TlsAlert })
+            | Self::InProcess
+            | Self::Datagram => true,
             _ => false,
         }
     }
@@ -322,6 +330,39 @@ impl fmt::Display for NotConnected {
             return write!(f, "`{method}` was not sent: {reason}");
         }
         write!(f, "`{method}` was not sent, no connection after {}: {reason}", Tries(*tries))
+    }
+}
+
+/// The network says that nobody is there.
+///
+/// Over UDP it does so when a datagram reaches a machine where nobody listens on the port. It may concern an earlier
+/// call that was under way, and this one may have been executed before its server ended.
+#[derive(Clone, Debug)]
+pub struct Unreachable {
+    pub(crate) method: Cow<'static, str>,
+    pub(crate) peer: Arc<str>,
+    pub(crate) error: Arc<std::io::Error>,
+}
+
+impl Unreachable {
+    /// What the system says.
+    pub fn error(&self) -> &std::io::Error {
+        &self.error
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, peer, error } = self;
+        match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                write!(
+                    f,
+                    "`{method}` was not answered: nobody listens at {peer} (connection refused)"
+                )
+            }
+            _ => write!(f, "`{method}` was not answered: {peer} is not reached: {error}"),
+        }
     }
 }
 
@@ -378,14 +419,33 @@ pub enum NoMessage {
 /// The request is larger than may be sent.
 #[derive(Clone, Debug)]
 pub struct TooLarge {
-    pub(crate) method: Cow<'static, str>,
-    pub(crate) bytes: usize,
-    pub(crate) limit: usize,
+    method: Cow<'static, str>,
+    bytes: usize,
+    limit: usize,
+    /// It was to go in one datagram.
+    is_datagram: bool,
+}
+
+impl TooLarge {
+    pub(crate) fn new(method: Cow<'static, str>, bytes: usize, limit: usize) -> Self {
+        Self { method, bytes, limit, is_datagram: false }
+    }
+
+    pub(crate) fn for_a_datagram(method: Cow<'static, str>, bytes: usize, limit: usize) -> Self {
+        Self { method, bytes, limit, is_datagram: true }
+    }
 }
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, bytes, limit } = self;
+        let Self { method, bytes, limit, is_datagram } = self;
+        if *is_datagram {
+            return write!(
+                f,
+                "`{method}` with its arguments is a datagram of {bytes} bytes, more than the {limit} of \
+                 `max_datagram`; nothing was sent. Over tcp:// it may be larger"
+            );
+        }
         write!(
             f,
             "the arguments of `{method}` are {bytes} bytes, more than the {limit} of \

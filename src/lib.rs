@@ -15,11 +15,14 @@
 //! 7. [Notifications](#notifications)
 //! 8. [Serving both ways](#serving-both-ways)
 //! 9. [Calls without types](#calls-without-types)
-//! 10. [Multicast](#multicast)
-//! 11. [Limits](#limits)
-//! 12. [Addresses and transports](#addresses-and-transports)
-//! 13. [Features](#features)
-//! 14. [Coming from tarpc](#coming-from-tarpc)
+//! 10. [Pools and several servers](#pools-and-several-servers)
+//! 11. [Datagrams](#datagrams)
+//! 12. [Multicast](#multicast)
+//! 13. [Limits](#limits)
+//! 14. [Addresses and transports](#addresses-and-transports)
+//! 15. [TLS](#tls)
+//! 16. [Features](#features)
+//! 17. [Coming from tarpc](#coming-from-tarpc)
 //!
 //! # Quickstart
 //!
@@ -245,7 +248,8 @@
 //! | [`Decode`](CallError::Decode) | the answer is not of the method's type | yes |
 //! | [`TimedOut`](CallError::TimedOut) | no answer in time | it tells |
 //! | [`Closed`](CallError::Closed) | the connection ended; it knows [why](CloseReason) | it tells |
-//! | [`NotConnected`](CallError::NotConnected) | there was no connection; it knows how often was tried, and why in vain | no |
+//! | [`NotConnected`](CallError::NotConnected) | there was no connection, or no way out for a datagram; it knows how often was tried, and why in vain | no |
+//! | [`Unreachable`](CallError::Unreachable) | over [datagrams](#datagrams): nobody is there | yes |
 //! | [`Protocol`](CallError::Protocol) | what came from a member of a group is no message | yes |
 //! | [`Encode`](CallError::Encode) | an argument could not be encoded | no |
 //! | [`TooLarge`](CallError::TooLarge) | the request is over [`Limits::outbound_message_bytes`] | no |
@@ -421,6 +425,87 @@
 //! [`max_in_flight(1)`](ClientBuilder::max_in_flight). Those who come from txmsgpackrpc find each of its calls beside ours
 //! in `docs/FROM_TXMSGPACKRPC.md`.
 //!
+//! # Pools and several servers
+//!
+//! A [`Pool`] is several connections to one server, a [`Balance`] is one server out of several for each call. Both are
+//! callers: a generated client wraps them as it wraps a [`Client`].
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Adder { async fn add(&self, a: i64, b: i64) -> i64; }
+//! # struct Calc; impl Adder for Calc { async fn add(&self, a: i64, b: i64) -> i64 { a + b } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # for address in ["memory://spread-a", "memory://spread-b"] {
+//! #     tokio::spawn(msgrpc::Server::new(AdderService::new(Calc)).listen(address).bind().await?.run());
+//! # }
+//! # let (here, there) = ("memory://spread-a", "memory://spread-b");
+//! use msgrpc::{Client, Pool};
+//!
+//! // Eight connections, each for many calls; the least busy one is taken.
+//! let adder = AdderClient::new(Pool::connect(here, 8).await?);
+//! assert_eq!(adder.add(2, 3).await?, 5);
+//!
+//! // A connection for each call, of which four may be under way; the others wait.
+//! let pool = Pool::builder(here).max_size(4).isolated(true).build().await?;
+//! let adder = AdderClient::new(pool.clone());
+//! assert_eq!(adder.add(2, 3).await?, 5);
+//! assert_eq!(pool.status().to_string(), "size 4, open 4, in flight 0, waiting 0");
+//!
+//! // Two servers; the one that is down is passed over.
+//! let adder = AdderClient::new(Client::balance([here, there]).await?);
+//! assert_eq!(adder.add(2, 3).await?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! One connection carries as many calls as a server can run, so a pool is for servers that answer one call after another,
+//! for several threads that would wait for one lock, and for large messages that would hold small ones up. Connections
+//! that end are replaced in the background. A call of which nothing was sent goes to another connection by itself; one
+//! that may have been executed does so only if it is [marked idempotent](Call::idempotent), once, and within
+//! [a budget](PoolBuilder::retry_budget). While there is no connection calls wait, and then fail with
+//! [`CallError::NotConnected`], which has the numbers and the reasons.
+//!
+//! The servers of a [`Balance`] may be a list, the addresses of a name ([`Dns`]), or whatever a [`Discover`] of your own
+//! finds; they may come and go.
+//!
+//! # Datagrams
+//!
+//! `udp://host:port` is an address like others, for servers and for clients; what differs is the network. A message is one
+//! datagram. It may be lost, doubled or overtaken, nothing proves who sent it, and nobody tells whether the other end lives.
+//!
+//! ```
+//! # #[msgrpc::service] pub trait Lamp { #[msgrpc(idempotent)] async fn set(&self, on: bool) -> bool; }
+//! # struct Bulb; impl Lamp for Bulb { async fn set(&self, on: bool) -> bool { on } }
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use msgrpc::{DatagramOptions, Server};
+//!
+//! let server = Server::new(LampService::new(Bulb))
+//!     .datagrams(DatagramOptions::default().dedup(true))
+//!     .listen("udp://127.0.0.1:0")
+//!     .bind()
+//!     .await?;
+//! let lamp = server.addresses()[0].to_string();
+//! tokio::spawn(server.run());
+//!
+//! let lamp = LampClient::connect(&lamp).await?;
+//! assert!(lamp.set(true).await?);
+//! # Ok(()) }
+//! ```
+//!
+//! - *Size.* A request over `max_datagram`, 8 192 bytes unless [set](ClientBuilder::max_datagram), is
+//!   [`CallError::TooLarge`] before it is sent; a larger answer becomes a fault. Over about 1 400 bytes a datagram travels in
+//!   pieces, and is lost with any of them.
+//! - *Loss.* A call that is lost ends with its timeout, and [may have been executed](CallError::was_sent). Calls of methods
+//!   that are `idempotent` are [sent again](Retransmit) meanwhile, with the same bytes.
+//! - *Doubles.* Without [`dedup`](DatagramOptions::dedup) a server executes a request as often as it comes.
+//! - *Order.* There is none, of calls or of notifications.
+//! - *Nobody there* is [`CallError::Unreachable`], if the network says so, or silence. The client stays as it is.
+//! - *Limits.* A client has 64 calls in flight unless [set](ClientBuilder::max_in_flight). A server works on 64 requests of
+//!   one source address, and drops what is more: [`DatagramOptions`].
+//! - *Strangers.* Sources can be forged to flood others with answers. Towards public addresses an answer is at most
+//!   [three times](DatagramOptions::max_response_ratio) as long as its request.
+//!
+//! Most of what goes wrong is answered with silence and counted: [`BoundServer::datagram_counters`],
+//! [`Client::datagram_counters`]. A client over datagrams serves nothing, and [`Context::client`] calls nobody.
+//!
 //! # Multicast
 //!
 //! Servers that listen on a `multicast://` address join its group, any number of them, also on one machine and port. A
@@ -480,19 +565,69 @@
 //!
 //! # Addresses and transports
 //!
-//! `tcp://host:port`, `unix:///path`, `unix:@name` and `memory://name` are there; an [`Address`] of another scheme is
-//! parsed, and using it says that it comes later. [`Peer::credentials`] tells who is at the other end of a Unix socket.
+//! `tcp://host:port`, [`tls://host:port`](#tls), `unix:///path`, `unix:@name`, `memory://name`, `udp://host:port` and
+//! `multicast://group:port` are there. [`Peer::credentials`] tells who is at the other end of a Unix socket.
 //! A transport of one's own is a [`Stream`](transport::Stream) made from anything that reads and writes: for
 //! [`Client::over`]; from a [`Connect`](transport::Connect), which can open another one, for [`Client::builder_with`]; or
 //! from a custom [`Listener`](transport::Listener) for [`Server::listener`]. [`in_process`] calls a service of the same
 //! program without any connection.
 //!
+//! # TLS
+//!
+//! `tls://host:port` is TCP with TLS 1.2 or 1.3, by rustls. A server has a certificate and its key, in PEM; a client trusts
+//! whom the system trusts, or a CA file, and asks for the host of the address. `FooClient::connect("tls://…")` needs no
+//! settings where the server's certificate is a public one.
+//!
+//! With `client_ca` the server lets only clients in that show a certificate (mutual TLS), and [`Peer::subject`] and
+//! [`Peer::certificates`] tell a method who calls. Since TLS 1.3 does not wait for the server's word on it, a client whose
+//! certificate is rejected learns that at its first call: [`CloseReason::is_permanent`] is true then. Files that were
+//! renewed are read by `reload`, for new connections; those that are open live on.
+//!
+#![cfg_attr(any(feature = "tls", feature = "tls-aws-lc"), doc = "```no_run")]
+#![cfg_attr(not(any(feature = "tls", feature = "tls-aws-lc")), doc = "```ignore")]
+//! use msgrpc::tls::{ClientTls, ServerTls};
+//! use msgrpc::{Client, Context, Server};
+//!
+//! #[msgrpc::service]
+//! pub trait Gate {
+//!     async fn enter(&self, ctx: &Context) -> String;
+//! }
+//!
+//! struct Keeper;
+//!
+//! impl Gate for Keeper {
+//!     async fn enter(&self, ctx: &Context) -> String {
+//!         format!("welcome, {}", ctx.peer().subject().unwrap_or("stranger"))
+//!     }
+//! }
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ServerTls::builder("server.pem", "server.key").client_ca("clients.pem").load()?;
+//! let server = Server::new(GateService::new(Keeper)).tls(tls.clone()).listen("tls://0.0.0.0:8443");
+//! tokio::spawn(server.run());
+//! // Whenever the files are new:
+//! tls.reload()?;
+//! # Ok(()) }
+//!
+//! # async fn call() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ClientTls::builder().ca_file("ca.pem").certificate("robot.pem", "robot.key").load()?;
+//! let client = Client::builder("tls://robots.example:8443").tls(tls).connect().await?;
+//! println!("{}", GateClient::new(client).enter().await?);
+//! # Ok(()) }
+//! ```
+//!
+//! Handshakes hold nobody up: a listener has 256 at once ([`Server::handshakes`]), each has 10 s
+//! ([`Server::handshake_timeout`]), and those whose clients are silent give way to those who wait. The example `tls` makes
+//! its own certificates.
+//!
 //! # Features
 //!
-//! None is on by default.
+//! `tls` is on by default.
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `tls` | `tls://` addresses and `msgrpc::tls`, with ring for cryptography |
+//! | `tls-aws-lc` | the same with aws-lc, which is taken where both are on |
 //! | `blocking` | `msgrpc::blocking::Client`, for programs without async: `calc.add(2, 3).wait()?` |
 //! | `listenfd` | `Server::inherit`: sockets that systemd hands over |
 //! | `testing` | `msgrpc::testing`: a `MockCaller` that answers by script, and `pair`, a client and server in memory |
@@ -630,11 +765,11 @@ pub use client::{
     Reconnect,
 };
 pub use context::Context;
-pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats};
+pub use datagram::{DatagramCounters, DatagramOptions, DatagramStats, Retransmit};
 pub use descriptor::{MethodDescriptor, ParamDescriptor, ServiceDescriptor};
 pub use error::{
     CallError, CloseReason, Closed, DecodeFailed, EncodeFailed, NoError, NoMessage, NotConnected,
-    TimedOut, TooLarge,
+    TimedOut, TooLarge, Unreachable,
 };
 pub use group::{
     FirstReply, Group, GroupBuilder, GroupCall, GroupCounts, GroupError, GroupPosting, NoReplies,

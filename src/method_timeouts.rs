@@ -3,12 +3,15 @@
 //! Set on the server, looked up for each request; the connection drops what takes longer.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::time::Duration;
 
 use msgrpc_core::{Fault, FaultCode, printable};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::server::Server;
+use crate::service::Outcome;
+use crate::shutdown::{Tally, add};
 
 /// The timeouts of one server; none by default.
 #[derive(Clone, Debug, Default)]
@@ -18,11 +21,14 @@ pub(crate) struct MethodTimeouts {
 }
 
 impl MethodTimeouts {
+    /// Whether every method may take as long as it likes.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.all.is_none() && self.by_name.is_empty()
+    }
+
     /// When an invocation of `method` that begins now is due; `None`: whenever it is done.
     pub(crate) fn due(&self, method: &str) -> Option<Due> {
-        if self.all.is_none() && self.by_name.is_empty() {
-            return None;
-        }
         let after = self.by_name.get(method).copied().unwrap_or(self.all)?;
         let at = Instant::now().checked_add(after)?;
         Some(Due { at, after })
@@ -38,14 +44,26 @@ impl MethodTimeouts {
 #[derive(Debug)]
 pub(crate) struct Due {
     pub(crate) at: Instant,
-    pub(crate) after: Duration,
+    after: Duration,
 }
 
 impl Due {
-    /// What the caller is told once it is over.
-    pub(crate) fn fault(&self, method: &str) -> Fault {
-        let text = format!("`{}` took longer than {:?}", printable(method), self.after);
-        Fault::new(FaultCode::TimedOut, text)
+    /// What comes of `running`, or of its being late: then it is dropped and counted, and the caller is told.
+    pub(crate) async fn limit(
+        self,
+        running: impl Future<Output = Outcome>,
+        method: &str,
+        peer: &str,
+        tally: &Tally,
+    ) -> Outcome {
+        if let Ok(outcome) = timeout_at(self.at, running).await {
+            return outcome;
+        }
+        add(&tally.timed_out, 1);
+        let (method, after) = (printable(method), self.after);
+        tracing::warn!(peer, method, ?after, "a method timed out");
+        let text = format!("`{method}` took longer than {after:?}");
+        Fault::new(FaultCode::TimedOut, text).into()
     }
 }
 

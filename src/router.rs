@@ -79,9 +79,13 @@ impl Router {
         Ok(self)
     }
 
-    /// When a request of `method` that begins now is due.
-    pub(crate) fn due(&self, method: &str) -> Option<Due> {
-        self.timeouts.due(method)
+    /// When a request that begins now is due; its name is asked for only if that matters.
+    #[inline]
+    pub(crate) fn due<'a>(&self, method: impl FnOnce() -> &'a str) -> Option<Due> {
+        if self.timeouts.is_none() {
+            return None;
+        }
+        self.timeouts.due(method())
     }
 
     /// Starts a request at the service that has its method.

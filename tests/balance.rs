@@ -42,6 +42,20 @@ async fn balance(servers: &[Running]) -> Balance {
     balance
 }
 
+/// Lets `count` through at each of them.
+fn open_all(benches: &[Bench], count: usize) {
+    for bench in benches {
+        bench.open(count);
+    }
+}
+
+/// Sends calls that are not answered at once.
+fn send_all<F: Future + Unpin>(calls: &mut [F]) {
+    for call in calls {
+        assert!(poll_once(call).is_pending());
+    }
+}
+
 /// Servers that a test changes.
 struct Listed(watch::Receiver<Vec<String>>);
 
@@ -79,7 +93,7 @@ async fn calls_at_once_are_spread_evenly() {
     let status = balance.status();
     assert!(status.iter().map(|server| server.in_flight).eq(started()));
     assert!(status.iter().map(|server| server.name.clone()).eq(addresses(&servers)));
-    benches.iter().for_each(|bench| bench.open(400));
+    open_all(&benches, 400);
     for (token, call) in (0..).zip(calls) {
         assert_eq!(call.await.unwrap().unwrap(), token);
     }
@@ -89,7 +103,7 @@ async fn calls_at_once_are_spread_evenly() {
 async fn calls_one_after_another_are_spread_too() {
     let (servers, benches) = labs(4).await;
     let lab = LabClient::new(balance(&servers).await);
-    benches.iter().for_each(|bench| bench.open(400));
+    open_all(&benches, 400);
     for token in 0..400 {
         assert_eq!(lab.hold(token).await.unwrap(), token);
     }
@@ -104,7 +118,7 @@ async fn a_busy_server_gets_less() {
     let balance = balance(&servers).await;
     let lab = LabClient::new(balance.clone());
     let mut held: Vec<_> = (0..10).map(|token| lab.hold(token)).collect();
-    held.iter_mut().for_each(|call| assert!(poll_once(call).is_pending()));
+    send_all(&mut held);
     until("all are at work", || benches.iter().map(Bench::started).sum::<usize>() == 10).await;
     // Of two servers both are drawn each time: so it is even.
     assert_eq!((benches[0].started(), benches[1].started()), (5, 5));
@@ -113,7 +127,7 @@ async fn a_busy_server_gets_less() {
     quiet().await;
     held.retain_mut(|call| poll_once(call).is_pending());
     let mut more: Vec<_> = (0..5).map(|token| lab.hold(token)).collect();
-    more.iter_mut().for_each(|call| assert!(poll_once(call).is_pending()));
+    send_all(&mut more);
     until("all are at work", || benches.iter().map(Bench::started).sum::<usize>() == 15).await;
     assert_eq!((benches[0].started(), benches[1].started()), (5, 10));
 }
@@ -217,12 +231,10 @@ async fn what_is_idempotent_goes_to_another_server_when_its_answer_is_lost() {
     let call = tokio::spawn(balance.call::<u32>("x", ()).idempotent(true));
     quiet().await;
     let first = usize::from(wires[0].is_silent().await);
-    let [mut a, mut b] = {
-        if first == 1 {
-            wires.reverse()
-        };
-        wires
-    };
+    if first == 1 {
+        wires.reverse();
+    }
+    let [mut a, mut b] = wires;
     a.message().await;
     drop((a, one, two));
     b.message().await;
@@ -333,7 +345,7 @@ async fn servers_come_and_go_and_calls_under_way_are_finished() {
         assert_eq!(lab.hold(token).await.unwrap(), token);
     }
     assert_eq!(benches[0].started(), 5, "no call goes to the one that has left");
-    benches.iter().for_each(|bench| bench.open(20));
+    open_all(&benches, 20);
     for (token, call) in (0..).zip(held) {
         assert_eq!(call.await.unwrap().unwrap(), token, "calls under way are finished");
     }
@@ -484,7 +496,7 @@ async fn closing_ends_calls_connections_and_tasks() {
         error.to_string(),
         "`add` was not sent, as the connection to any server had ended: it was closed on this side"
     );
-    benches.iter().for_each(|bench| bench.open(6));
+    open_all(&benches, 6);
     until("no task is left", || tasks.num_alive_tasks() <= before).await;
 }
 
@@ -503,7 +515,7 @@ async fn the_last_handle_closes_the_connections_when_its_calls_are_over() {
     drop(lab);
     until("it is at work", || benches.iter().any(|bench| bench.started() == 1)).await;
     quiet().await;
-    benches.iter().for_each(|bench| bench.open(1));
+    open_all(&benches, 1);
     assert_eq!(call.await.unwrap().unwrap(), 1);
     until("no task is left", || tasks.num_alive_tasks() <= before).await;
 }

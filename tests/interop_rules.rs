@@ -25,6 +25,14 @@
 //! | a call has a timeout of its own, whatever else the connection carries | here |
 //! | a server that closes is told from one that fails | vectors |
 //! | one call in flight, and then one message a write, for peers that read no more | here |
+//!
+//! | over datagrams | kept by |
+//! |---|---|
+//! | a message a datagram; each is read by itself (txmsgpackrpc's decoder serves all senders) | vectors, `udp_server.rs` |
+//! | 8 192 bytes at most, unless told otherwise (Twisted reads no more) | `udp.rs`, `udp_server.rs` |
+//! | calls by sender and id; ids drawn at random (txmsgpackrpc has one table of them) | `udp.rs`, `udp_server.rs` |
+//! | a refused port fails the calls, and the client lives on | `udp.rs` |
+//! | a multicast call collects every reply, also of servers that share an address | `multicast/` |
 #![allow(
     clippy::allow_attributes,
     clippy::unwrap_used,
@@ -165,7 +173,11 @@ async fn w9_an_error_that_reads_as_success_elsewhere_is_logged_once_for_each_met
     let log = Log::start();
     let (server, _wire) = failing().await;
     let client = server.client().await;
-    let lines = || log.lines_with("reads as success").len();
+    // Other tests of this process log as well.
+    let lines = || {
+        let lines = log.lines_with("whose=\"rules.fail_as_well\"");
+        lines.into_iter().filter(|line| line.contains("reads as success")).count()
+    };
     for error in [Value::from("boom"), true.into(), 1.into()] {
         client.call::<()>("rules.fail_as_well", (error,)).await.unwrap_err();
     }
@@ -174,7 +186,6 @@ async fn w9_an_error_that_reads_as_success_elsewhere_is_logged_once_for_each_met
         client.call::<()>("rules.fail_as_well", (error,)).await.unwrap_err();
     }
     assert_eq!(lines(), 1);
-    assert_eq!(log.lines_with("whose=\"rules.fail_as_well\"").len(), 1);
     // Of a service written by hand only the type is known.
     for name in ["one", "another"] {
         client.call::<()>(name, ()).await.unwrap_err();
@@ -330,7 +341,7 @@ async fn a_call_times_out_by_itself_while_others_on_its_connection_are_answered(
     let lost = async { (lost.await, begun.elapsed()) };
     let ((lost, after), ()) = join(lost, others).await;
     assert!(matches!(lost, Err(CallError::TimedOut(_))), "{lost:?}");
-    assert_eq!(after.as_secs_f64().round(), 2.0);
+    assert!((2000..2100).contains(&after.as_millis()), "{after:?}");
     // Its late answer is nobody's, and its id is not the next call's.
     let call = tokio::spawn(client.call::<u32>("x", ()));
     let msgid = msgid(&wire.message().await);

@@ -42,6 +42,13 @@ async fn arrived(wire: &mut Wire) -> usize {
     count
 }
 
+/// Sends calls that are not answered at once.
+fn send_all<F: Future + Unpin>(calls: &mut [F]) {
+    for call in calls {
+        assert!(poll_once(call).is_pending());
+    }
+}
+
 fn text<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
     result.unwrap_err().to_string()
 }
@@ -154,7 +161,7 @@ async fn a_build_that_is_dropped_leaves_nothing() {
 async fn calls_are_spread_evenly_together_and_one_after_another() {
     let (pool, _script, mut wires) = scripted(4, |builder| builder).await;
     let mut calls: Vec<_> = (0..40).map(|n| pool.call::<u32>("x", (n,))).collect();
-    calls.iter_mut().for_each(|call| assert!(poll_once(call).is_pending()));
+    send_all(&mut calls);
     for wire in &mut wires {
         assert_eq!(arrived(wire).await, 10);
         for msgid in 0..10 {
@@ -175,7 +182,7 @@ async fn calls_are_spread_evenly_together_and_one_after_another() {
 async fn the_least_busy_connection_is_taken() {
     let (pool, _script, mut wires) = scripted(2, |builder| builder).await;
     let mut calls: Vec<_> = (0..8).map(|n| pool.call::<u32>("x", (n,))).collect();
-    calls.iter_mut().for_each(|call| assert!(poll_once(call).is_pending()));
+    send_all(&mut calls);
     assert_eq!((arrived(&mut wires[0]).await, arrived(&mut wires[1]).await), (4, 4));
     // One connection answers, the other one does not: the next three go where there is room.
     for msgid in 0..3 {
@@ -185,7 +192,7 @@ async fn the_least_busy_connection_is_taken() {
     calls.retain_mut(|call| poll_once(call).is_pending());
     assert_eq!((calls.len(), pool.status().in_flight), (5, 5));
     let mut more: Vec<_> = (0..3).map(|n| pool.call::<u32>("x", (n,))).collect();
-    more.iter_mut().for_each(|call| assert!(poll_once(call).is_pending()));
+    send_all(&mut more);
     assert_eq!((arrived(&mut wires[0]).await, arrived(&mut wires[1]).await), (0, 3));
 }
 

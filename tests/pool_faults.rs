@@ -18,6 +18,7 @@ use support::{
     response, until, value,
 };
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,7 +51,10 @@ struct Book(Arc<Mutex<HashMap<u64, u32>>>);
 impl Register for Book {
     async fn once(&self, token: u64, millis: u64) -> u64 {
         *self.0.lock().unwrap().entry(token).or_default() += 1;
-        sleep(Duration::from_millis(millis)).await;
+        if millis > 0 {
+            sleep(Duration::from_millis(millis)).await;
+        }
+        tokio::task::yield_now().await;
         token
     }
 
@@ -60,6 +64,10 @@ impl Register for Book {
 }
 
 impl Book {
+    fn size(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
     fn count(&self, token: u64) -> u32 {
         self.0.lock().unwrap().get(&token).copied().unwrap_or_default()
     }
@@ -86,6 +94,21 @@ async fn call_and_call(register: RegisterClient<Pool>, caller: u64) -> Fates {
         fates.push((token, idempotent, fate));
     }
     fates
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_server_has_vanished_is_replaced_after_three_timeouts() {
+    let (pool, mut script, _vanished) = scripted(|pool| pool.timeout(10 * SECOND)).await;
+    for _ in 0..3 {
+        let error = pool.call::<u64>("x", ()).await.unwrap_err();
+        assert!(matches!(error, CallError::TimedOut(_)), "{error:?}");
+    }
+    let call = tokio::spawn(pool.call::<u64>("x", ()));
+    let mut wire = script.accept().await;
+    assert_eq!(wire.message().await, asked(0, "x"));
+    wire.send(&response(0, 5)).await;
+    assert_eq!(call.await.unwrap().unwrap(), 5);
+    assert_eq!(pool.status().replaced, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,6 +153,59 @@ async fn a_server_that_restarts_under_load_executes_nothing_twice() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_over_tcp_and_on_several_threads_execute_nothing_twice() {
+    for isolated in [false, true] {
+        let book = Book::default();
+        let server = |address: String| {
+            let server = Server::new(RegisterService::new(book.clone()));
+            async move { Running::start_at(server.shutdown_grace(Duration::ZERO), &address).await }
+        };
+        let mut running = server("tcp://127.0.0.1:0".to_owned()).await;
+        let address = running.address.clone();
+        let options = PoolOptions::default().max_interval(Duration::from_millis(10));
+        let builder = Pool::builder(&address).options(options).isolated(isolated);
+        let pool = builder.build().await.unwrap();
+        let register = RegisterClient::new(pool.clone());
+        let stop = CancellationToken::new();
+        let callers = (0..8_u64).map(|caller| {
+            let (register, stop) = (register.clone(), stop.clone());
+            tokio::spawn(async move {
+                let mut fates = Vec::new();
+                for n in (0..).take_while(|_| !stop.is_cancelled()) {
+                    let token = caller << 32 | n;
+                    let fate = match register.once(token, 0).await {
+                        Ok(answer) => {
+                            assert_eq!(answer, token);
+                            Ok(())
+                        }
+                        Err(error) => Err(error.was_sent()),
+                    };
+                    fates.push((token, fate));
+                }
+                fates
+            })
+        });
+        let callers: Vec<_> = callers.collect();
+        for _ in 0..10 {
+            let before = book.size();
+            until("calls are executed", || book.size() > before + 100).await;
+            running.stop().await;
+            running = server(address.clone()).await;
+        }
+        stop.cancel();
+        for (token, fate) in join_all(callers).await.into_iter().flat_map(Result::unwrap) {
+            let count = book.count(token);
+            match fate {
+                Ok(()) => assert_eq!(count, 1, "{token}"),
+                Err(true) => assert!(count <= 1, "{token}: {count}"),
+                Err(false) => assert_eq!(count, 0, "{token} was not sent"),
+            }
+        }
+        pool.close().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_breaks_on_loan_is_not_put_back() {
     for isolated in [false, true] {
@@ -165,6 +241,22 @@ async fn a_connection_that_breaks_while_idle_is_not_lent() {
         wire.send(response(0, 7)).await;
         assert_eq!(call.await.unwrap().unwrap(), 7);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_peer_has_vanished_is_replaced_after_three_silent_timeouts() {
+    let (pool, mut script, mut wire) = scripted(|builder| builder.timeout(2 * SECOND)).await;
+    // 2 s each, and 5 s since the first of them.
+    for _ in 0..4 {
+        assert_eq!(pool.status().created, 1);
+        assert!(pool.call::<u32>("x", ()).await.unwrap_err().was_sent());
+    }
+    let mut new = script.accept().await;
+    assert_eq!(wire.rest().await.len(), 4);
+    let call = tokio::spawn(pool.call::<u32>("y", ()));
+    assert_eq!(new.message().await, asked(0, "y"));
+    new.send(response(0, 7)).await;
+    assert_eq!(call.await.unwrap().unwrap(), 7);
 }
 
 // Sending again.
@@ -518,7 +610,7 @@ async fn whatever_callers_do_an_isolated_pool_keeps_its_size() {
             match rng.random_range(0..10) {
                 0..4 => calls.push(tokio::spawn(lab.hold(n))),
                 4 if !calls.is_empty() => {
-                    calls.swap_remove(rng.random_range(0..calls.len())).abort()
+                    calls.swap_remove(rng.random_range(0..calls.len())).abort();
                 }
                 5 => bench.open(1),
                 6 => gate.bar(rng.random_bool(0.5)),

@@ -253,6 +253,56 @@ async fn a_client_closes_when_idle_and_not_while_it_waits_for_an_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_reconnects_sleeps_after_an_idle_connection_until_somebody_calls() {
+    let mut script = Script::listen().await;
+    let builder = Client::builder(&script.address).idle_timeout(10 * SECOND).timeout(None);
+    let client = builder.connect().await.unwrap();
+    assert_eq!(seconds_until_closed(&mut script.accept().await).await, 10);
+    for number in 0..3_u16 {
+        // For an hour nobody connects.
+        let asleep = tokio::time::timeout(3_600 * SECOND, script.accept()).await;
+        assert!(asleep.is_err(), "{number}: somebody has connected");
+        assert!(client.closed().is_none());
+        let (call, mut wire) = if number < 2 {
+            let call = tokio::spawn(client.call::<u16>("x", (number,)));
+            (Some(call), script.accept().await)
+        } else {
+            let (sent, wire) = tokio::join!(client.notify("note", (number,)), script.accept());
+            sent.unwrap();
+            (None, wire)
+        };
+        let message = wire.message().await;
+        if let Some(call) = call {
+            let msgid = message.as_array().unwrap()[1].clone();
+            wire.send(response(&msgid, number)).await;
+            assert_eq!(call.await.unwrap().unwrap(), number);
+        } else {
+            assert_eq!(message, value((2, "note", [number])));
+        }
+        assert_eq!(seconds_until_closed(&mut wire).await, 10);
+    }
+    client.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sleeps_can_be_closed_and_dropped() {
+    for close in [true, false] {
+        let mut script = Script::listen().await;
+        let client = Client::builder(&script.address).idle_timeout(SECOND).connect().await.unwrap();
+        seconds_until_closed(&mut script.accept().await).await;
+        sleep(60 * SECOND).await;
+        let metrics = tokio::runtime::Handle::current().metrics();
+        assert_eq!(metrics.num_alive_tasks(), 1, "the client's own");
+        if close {
+            client.close().await
+        } else {
+            drop(client)
+        }
+        until("it has ended", || metrics.num_alive_tasks() == 0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_was_dropped_is_waited_for_until_its_grace_is_over() {
     let limits = client_limits(|limits| limits.idle_timeout = Some(10 * SECOND));
     let (client, mut wire) = Script::client_with(|builder| builder.limits(limits)).await;

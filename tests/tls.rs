@@ -9,6 +9,7 @@ mod log;
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use certs::{Authority, Bed, Papers, named};
 use log::Log;
@@ -16,11 +17,14 @@ use msgrpc::tls::rustls::crypto::CryptoProvider;
 use msgrpc::tls::rustls::version::{TLS12, TLS13};
 use msgrpc::tls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use msgrpc::tls::{ClientTls, Rejected, ServerTls, danger};
-use msgrpc::{CallError, Client, CloseReason, ConnectError, Context, Reconnect, Server, transport};
+use msgrpc::{
+    CallError, Client, CloseReason, ConnectError, Context, Pool, Reconnect, Server, transport,
+};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose};
 use support::{Bench, LabClient, LabService, Running, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
 use tracing::Level;
 
 const ANY: &str = "tls://127.0.0.1:0";
@@ -350,6 +354,57 @@ async fn a_client_learns_that_its_certificate_was_rejected_by_either_version() {
             server.serves_nobody_without_papers(&bed).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_rejected_says_so_and_does_not_hurry() {
+    let log = Log::begin();
+    let bed = Bed::mutual();
+    let server = run(&bed.server).await;
+    let tls = bed.client_with(&Authority::new("stranger").issue(certs::client("spy")));
+    let client = connect(&server.address, &tls).await.unwrap();
+    rejected_at_the_first_call(&client).await;
+    // Those that come later need not wait until all tries are over.
+    let begun = Instant::now();
+    let error = client.call::<i64>("add", (1, 2)).await.unwrap_err();
+    assert!(matches!(&error, CallError::NotConnected(_)) && !error.was_sent(), "{error}");
+    let reason = "the server rejected our client certificate: received fatal alert: UnknownCA";
+    assert!(error.to_string().ends_with(reason), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    sleep(Duration::from_secs(60)).await;
+    let rejected = "the client's certificate was rejected";
+    let times = log.lines(Level::WARN, rejected).len() + log.lines(Level::DEBUG, rejected).len();
+    assert!((5..=12).contains(&times), "rejected {times} times in a minute");
+    // With the right papers it gets in by itself.
+    bed.client_with(&bed.authority.issue(certs::client("somebody")));
+    tls.reload().unwrap();
+    sleep(Duration::from_secs(13)).await;
+    assert_eq!(LabClient::new(client).add(20, 22).await.unwrap(), 42);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_that_is_rejected_says_so_and_does_not_hurry() {
+    let log = Log::begin();
+    let bed = Bed::mutual();
+    let server = run(&bed.server).await;
+    let tls = bed.client.clone();
+    let builder = Pool::builder(&server.address).max_size(2);
+    let pool = builder.client(|client| client.tls(tls)).build_lazy().unwrap();
+    let reason = "the server rejected our client certificate: received fatal alert: \
+                  CertificateRequired";
+    let mut said = 0;
+    for _ in 0..10 {
+        let error = pool.call::<i64>("add", (1, 2)).await.unwrap_err();
+        said += usize::from(error.to_string().contains(reason));
+    }
+    assert!(said > 0, "it is said to some of those who call at least");
+    let rejected = "the client must show a certificate";
+    let times = || log.lines(Level::WARN, rejected).len() + log.lines(Level::DEBUG, rejected).len();
+    let before = times();
+    sleep(Duration::from_secs(60)).await;
+    let times = times() - before;
+    // Each of the two waits for 6 seconds, on average.
+    assert!(times < 60, "rejected {times} times in a minute");
 }
 
 async fn rejected_at_the_first_call(client: &Client) -> String {

@@ -62,7 +62,7 @@ fn files_that_hold_something_else_say_what_they_hold() {
     let (files, _, papers) = right();
     files.write("text", "Dear server,\n");
     files.write("der", &papers.der);
-    files.write("cut.pem", &papers.pem[..papers.pem.len() / 2]);
+    files.write("cut.pem", &papers.pem.as_bytes()[..papers.pem.len() / 2]);
     files.write("broken.key", papers.key.replace("MI", "§§"));
     let cases = [
         (

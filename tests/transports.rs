@@ -34,7 +34,7 @@ mod trusted {
 
     static ENDS: LazyLock<(ServerTls, ClientTls)> = LazyLock::new(|| {
         let bed = certs::Bed::new();
-        (bed.server.clone(), bed.client.clone())
+        (bed.server, bed.client)
     });
 
     pub(super) fn server(server: Server) -> Server {
@@ -161,7 +161,12 @@ impl Bed {
     }
 
     fn builder(&self) -> ClientBuilder {
-        trusted::client(Client::builder(&self.address.to_string()))
+        let builder = trusted::client(Client::builder(&self.address.to_string()));
+        match self.address {
+            // What many clients send at once must find room in the kernel, or it is lost.
+            Address::Udp(_) => builder.max_in_flight(32),
+            _ => builder,
+        }
     }
 }
 
@@ -262,24 +267,42 @@ async fn shutting_down_answers_what_is_at_work_and_frees_the_address(address: St
     Bed::new(&bed.address.to_string()).await.client().await.add(1, 1).await.unwrap();
 }
 
-/// Runs the whole list over each transport; the expression is a new address at each call.
+/// Runs the whole list over each transport of streams; the expression is a new address at each call.
 macro_rules! transports {
     ($($transport:ident => $address:expr,)*) => { $(
         mod $transport {
+            common_behaviours! { $address }
             behaviours! {
                 $address;
-                calls_are_answered,
-                errors_of_a_method_arrive_typed,
                 notifications_keep_their_order,
-                a_call_that_times_out_leaves_the_connection_whole,
                 large_messages_arrive_whole,
-                many_calls_of_many_clients_find_their_answers,
                 the_server_calls_back_over_the_same_connection,
                 a_peer_that_half_closes_gets_all_answers,
                 shutting_down_answers_what_is_at_work_and_frees_the_address,
             }
         }
     )* };
+}
+
+/// Runs what does not need a connection: what datagrams do as well. What they do otherwise is in `udp.rs`.
+macro_rules! transports_of_datagrams {
+    ($($transport:ident => $address:expr,)*) => { $(
+        mod $transport {
+            common_behaviours! { $address }
+        }
+    )* };
+}
+
+macro_rules! common_behaviours {
+    ($address:expr) => {
+        behaviours! {
+            $address;
+            calls_are_answered,
+            errors_of_a_method_arrive_typed,
+            a_call_that_times_out_leaves_the_connection_whole,
+            many_calls_of_many_clients_find_their_answers,
+        }
+    };
 }
 
 macro_rules! behaviours {
@@ -300,6 +323,10 @@ fn name() -> String {
 transports! {
     tcp => "tcp://127.0.0.1:0".to_owned(),
     memory => format!("memory://{}", super::name()),
+}
+
+transports_of_datagrams! {
+    udp => "udp://127.0.0.1:0".to_owned(),
 }
 
 #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]

@@ -1,5 +1,5 @@
 //! A server of datagrams, seen by peers that write raw bytes: what it serves, what it drops, what it never sends.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -410,14 +410,26 @@ mod caller {
 async fn a_stop_answers_what_is_at_work_and_frees_the_port() {
     let bed = Bed::new().await;
     let peer = bed.peer().await;
-    peer.send(request(1, "hold", (5,))).await;
-    until("it is at work", || bed.lab.started() == 1).await;
+    peer.send([request(1, "hold", (5,)), notification("late_note", (6,))].concat()).await;
+    until("they are at work", || bed.lab.started() == 2).await;
     bed.stop.send(()).unwrap();
-    tokio::task::yield_now().await;
-    bed.lab.open(1);
+    support::quiet().await;
+    bed.lab.open(2);
     assert_eq!(peer.next().await, answer(1, 5));
-    assert_eq!(bed.task.await.unwrap().aborted, 0);
+    let stopped = bed.task.await.unwrap();
+    assert_eq!((stopped.answered, stopped.aborted), (2, 0));
     UdpSocket::bind(bed.address).await.expect("the port is free");
+}
+
+#[tokio::test]
+async fn a_method_that_takes_too_long_is_dropped_and_answered() {
+    let bed = Bed::built(|server| server.method_timeout(Duration::from_millis(5))).await;
+    let peer = bed.peer().await;
+    let text = "[-32002] `hold` took longer than 5ms";
+    assert_eq!(peer.ask(1, "hold", (5,)).await, fault(1, text));
+    assert_eq!((bed.lab.started(), bed.lab.dropped()), (1, 1));
+    bed.stop.send(()).unwrap();
+    assert_eq!(bed.task.await.unwrap().timed_out, 1);
 }
 
 #[tokio::test]
@@ -429,6 +441,20 @@ async fn a_stop_drops_and_counts_what_the_grace_does_not_suffice_for() {
     bed.stop.send(()).unwrap();
     assert_eq!(bed.task.await.unwrap().aborted, 2);
     assert_eq!(bed.lab.dropped(), 2);
+}
+
+#[tokio::test]
+async fn a_method_that_takes_too_long_is_dropped_and_its_caller_told() {
+    let timeout = Duration::from_millis(30);
+    let bed = Bed::built(|server| server.method_timeout(timeout)).await;
+    let peer = bed.peer().await;
+    let late = fault(7, "[-32002] `hold` took longer than 30ms");
+    assert_eq!(peer.ask(7, "hold", (1,)).await, late);
+    peer.send(notification("late_note", (1,))).await;
+    until("both are dropped", || bed.lab.dropped() == 2).await;
+    assert_eq!(peer.ask(8, "add", (1, 2)).await, answer(8, 3));
+    bed.stop.send(()).unwrap();
+    assert_eq!(bed.task.await.unwrap().timed_out, 2);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use msgrpc::{CallError, Client, Server, Value};
 use serde::Deserialize;
+use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use service::{InteropService, Six};
@@ -310,4 +311,41 @@ async fn a_client_does_the_same_when_answers_come_byte_by_byte() {
     for vector in vectors {
         vector.check(concat(&vector.receives).into_iter().map(|byte| vec![byte])).await;
     }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatagramVector {
+    name: String,
+    #[serde(rename = "rules")]
+    _rules: Vec<String>,
+    send: Vec<String>,
+    answers: Vec<String>,
+}
+
+#[tokio::test]
+async fn a_server_answers_the_datagrams_of_every_vector() {
+    let vectors: Vec<DatagramVector> = vectors!("datagrams.json");
+    let server = Server::new(InteropService::new(Six::default()));
+    let server = Running::start_at(server, "udp://127.0.0.1:0").await;
+    for vector in vectors {
+        let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        peer.connect(server.address.strip_prefix("udp://").unwrap()).await.unwrap();
+        for datagram in &vector.send {
+            peer.send(&from_hex(datagram)).await.unwrap();
+        }
+        for answer in &vector.answers {
+            assert_eq!(received(&peer).await, show(&from_hex(answer)), "{}", vector.name);
+        }
+        let (question, answer) = probe();
+        peer.send(&question).await.unwrap();
+        assert_eq!(received(&peer).await, show(&answer), "{}: nothing more has come", vector.name);
+    }
+}
+
+/// The next datagram.
+async fn received(peer: &UdpSocket) -> String {
+    let mut buffer = vec![0; 65_536];
+    let length = timeout(LONG, peer.recv(&mut buffer)).await.expect("a datagram comes").unwrap();
+    show(&buffer[..length])
 }

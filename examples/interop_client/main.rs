@@ -3,6 +3,7 @@
 //! `interop_client tcp://127.0.0.1:8000` calls whoever serves there, `--neovim` a Neovim by its API. Without an address it
 //! calls a server of its own. A line for each check, then the sum; the exit status is 0 if nothing failed.
 
+mod group;
 mod methods;
 mod neovim;
 mod report;
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use clap::Parser;
 use msgrpc::tls::ClientTls;
-use msgrpc::{Client, Server};
+use msgrpc::{Client, Pool, Server};
 
+use methods::Way;
 use report::Report;
-use service::{InteropService, Six};
+use service::{InteropGroup, InteropService, Six};
 
-/// Calls echo(x), add(a, b), fail(msg), sleep(seconds), note(x) and last_note() of a server.
+/// Calls `echo(x)`, `add(a, b)`, `fail(msg)`, `sleep(seconds)`, `note(x)` and `last_note()` of a server.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where the server listens. Default: a server of this program.
@@ -36,6 +38,15 @@ struct Arguments {
     /// Leaves a check out.
     #[arg(long, value_name = "CHECK=REASON", value_parser = pair)]
     skip: Vec<(String, String)>,
+    /// How many servers a multicast group has.
+    #[arg(long, default_value_t = 1)]
+    servers: usize,
+    /// Calls through a pool of so many connections.
+    #[arg(long, value_name = "CONNECTIONS")]
+    pool: Option<usize>,
+    /// Each of them with one call at a time.
+    #[arg(long, requires = "pool")]
+    isolated: bool,
     /// Calls that may wait for an answer at once.
     #[arg(long)]
     max_in_flight: Option<usize>,
@@ -65,6 +76,16 @@ async fn check(
     arguments: &Arguments,
     address: &str,
 ) -> Result<(), Box<dyn Error>> {
+    if address.starts_with("multicast:") {
+        group::check(report, InteropGroup::join(address).await?, arguments.servers).await;
+        return Ok(());
+    }
+    if let Some(connections) = arguments.pool {
+        let pool = Pool::builder(address).max_size(connections).isolated(arguments.isolated);
+        let way = Way { largest: usize::MAX, ordered: false };
+        methods::check(report, pool.build().await?, way).await;
+        return Ok(());
+    }
     let mut builder = Client::builder(address).timeout(Duration::from_secs(20));
     if let Some(calls) = arguments.max_in_flight {
         builder = builder.max_in_flight(calls);
@@ -78,7 +99,8 @@ async fn check(
         neovim::check(report, builder.connect().await?).await;
     } else {
         let largest = if address.starts_with("udp:") { values::DATAGRAM } else { usize::MAX };
-        methods::check(report, builder.connect().await?, largest).await;
+        let way = Way { largest, ordered: true };
+        methods::check(report, builder.connect().await?, way).await;
     }
     Ok(())
 }

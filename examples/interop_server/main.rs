@@ -1,8 +1,7 @@
-//! A server for peers of other implementations: six methods at an address of any kind, until stdin ends.
+//! A server for peers of other implementations: six methods at an address of any kind, until stdin ends or a signal comes.
 //!
 //! `interop_server tcp://127.0.0.1:0` prints `READY tcp://127.0.0.1:41873` when it listens, a line for each address.
 //! `tests/interop/run` runs it against real peers; whoever has another implementation runs it against theirs.
-#![expect(clippy::print_stdout, reason = "an example speaks to its user")]
 
 mod service;
 
@@ -12,11 +11,10 @@ use std::path::PathBuf;
 use clap::Parser;
 use msgrpc::Server;
 use msgrpc::tls::ServerTls;
-use tokio::sync::oneshot;
 
 use service::{InteropService, Six};
 
-/// Serves echo(x), add(a, b), fail(msg), sleep(seconds), note(x) and last_note() until stdin ends.
+/// Serves `echo(x)`, `add(a, b)`, `fail(msg)`, `sleep(seconds)`, `note(x)` and `last_note()` until stdin ends.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where to listen.
@@ -47,27 +45,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     stdout.flush()?;
     drop(stdout);
-    let stdin = end_of_stdin();
-    let stopped = server
-        .run_until(async {
-            tokio::select! {
-                _ = stdin => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        })
-        .await?;
-    println!("{stopped:?}");
-    Ok(())
-}
-
-/// Ends when stdin does. On a thread of its own: a runtime would wait for its own reading of stdin.
-fn end_of_stdin() -> oneshot::Receiver<()> {
-    let (ended, end) = oneshot::channel();
+    let handle = server.handle();
+    // On a thread of its own, which nobody waits for: a read of stdin cannot be given up.
     std::thread::spawn(move || {
         let mut byte = [0];
         while matches!(io::stdin().read(&mut byte), Ok(1..)) {}
-        // Nobody waits for it when a signal came first.
-        let _ = ended.send(());
+        handle.shutdown();
     });
-    end
+    server.run_until_signal().await?;
+    Ok(())
 }

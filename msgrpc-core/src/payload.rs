@@ -162,10 +162,13 @@ impl PayloadBuffer {
 
     /// Appends `bytes`.
     // Encoding is a row of short pushes, whose length the compiler knows where this is inlined.
-    #[inline(always)]
-    #[expect(
-        clippy::inline_always,
-        reason = "measured: a twentieth of all that a short call takes"
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[cfg_attr(
+        not(debug_assertions),
+        expect(
+            clippy::inline_always,
+            reason = "measured: a twentieth of all that a short call takes"
+        )
     )]
     pub fn push(&mut self, bytes: &[u8]) {
         let end = self.len + bytes.len();

@@ -10,7 +10,7 @@
 
 use msgrpc_core::connection::{Event, Inbound};
 use msgrpc_core::value::{self, Style, Value};
-use msgrpc_core::{FaultFormat, Limits, ProtocolError};
+use msgrpc_core::{FaultFormat, Limits, MsgId, ProtocolError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -224,7 +224,7 @@ fn what_is_no_message_is_answered_counted_or_the_end() {
                     assert!(error.to_string().starts_with(&hint), "{name}: {error}");
                 }
                 let begun = match error {
-                    ProtocolError::Scan { msgid, .. } => msgid.map(|msgid| msgid.number()),
+                    ProtocolError::Scan { msgid, .. } => msgid.map(MsgId::number),
                     _ => None,
                 };
                 assert_eq!(begun, vector.msgid, "{name}");

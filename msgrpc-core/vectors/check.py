@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the vectors of a server against any server that has the six methods: `check.py tcp://127.0.0.1:8000`.
 
-Needs Python alone. An answer passes when it means the same; with --exact, when it is the same by its bytes, which is for
+Also at `unix:///path` and `udp://host:port`. Needs Python alone. An answer passes when it means the same; with --exact, when it is the same by its bytes, which is for
 msgrpc itself. One line for each vector, then the sum; the exit status is 0 if nothing failed.
 """
 
@@ -24,15 +24,15 @@ PROBE_ANSWER = bytes.fromhex("94 01 7e c0 2a")
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("address", help="tcp://host:port or unix:///path")
+    parser.add_argument("address", help="tcp://host:port, unix:///path or udp://host:port")
     parser.add_argument("--exact", action="store_true", help="compare by bytes, the texts of errors included")
     arguments = parser.parse_args()
-    vectors = [(server, vector) for vector in load("server.json")]
-    vectors += [(malformed, vector) for vector in load("malformed.json")]
+    files = {"datagrams.json": datagrams} if arguments.address.startswith("udp:") else STREAMS
+    vectors = [(check, vector) for name, check in files.items() for vector in load(name)]
     failed = 0
     for check, vector in vectors:
         try:
-            check(Peer(arguments.address), vector, arguments.exact)
+            check(arguments.address, vector, arguments.exact)
         except (Failed, OSError) as error:
             failed += 1
             print(f"FAILED  {vector['name']}: {error}")
@@ -46,8 +46,9 @@ def load(name):
     return json.loads((HERE / name).read_text())
 
 
-def server(peer, vector, exact):
+def server(address, vector, exact):
     """A vector of server.json."""
+    peer = Peer(address)
     for piece in vector["send"]:
         peer.send(bytes.fromhex(piece))
     if vector.get("half_close"):
@@ -57,8 +58,9 @@ def server(peer, vector, exact):
     peer.ends(vector["then"])
 
 
-def malformed(peer, vector, exact):
+def malformed(address, vector, exact):
     """A vector of malformed.json."""
+    peer = Peer(address)
     peer.send(bytes.fromhex(vector["bytes"]))
     if "answer" in vector:
         compare(peer.receive(), bytes.fromhex(vector["answer"]), exact)
@@ -67,6 +69,28 @@ def malformed(peer, vector, exact):
         if not is_error(answer) or answer[1] != vector["msgid"]:
             raise Failed(f"{answer} is no error for {vector['msgid']}")
     peer.ends("closed" if vector["then"] == "ends" else "open")
+
+
+STREAMS = {"server.json": server, "malformed.json": malformed}
+
+
+def datagrams(address, vector, exact):
+    """A vector of datagrams.json."""
+    host, _, port = address.removeprefix("udp://").rpartition(":")
+    peer = socket.socket(socket.AF_INET6 if "[" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    peer.settimeout(PATIENCE)
+    peer.connect((host.strip("[]"), int(port)))
+    for datagram in vector["send"]:
+        peer.send(bytes.fromhex(datagram))
+    for answer in [*vector["answers"], None]:
+        if answer is None:
+            peer.send(PROBE)
+            answer = PROBE_ANSWER.hex()
+        try:
+            found = peer.recv(65536)
+        except TimeoutError:
+            raise Failed(f"nothing came within {PATIENCE} s") from None
+        compare(found, bytes.fromhex(answer), exact)
 
 
 class Failed(Exception):

@@ -6,6 +6,8 @@ use std::io;
 
 use socket2::SockRef;
 
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+use crate::tls;
 #[cfg(unix)]
 use crate::unix;
 use crate::{Address, BindError, ListenOptions, Listener, tcp};
@@ -26,6 +28,28 @@ impl Listener {
             .and_then(|()| tcp::Listening::from_std(listener, options))
             .map(|(listening, local)| Self::tcp(listening, Address::Tcp(local)))
             .map_err(|cause| BindError::Handed { cause })
+    }
+
+    /// Accepts TLS connections from a TCP socket that listens already; `options` must have a certificate.
+    ///
+    /// Must be called within a tokio runtime. Of `options` only those that concern accepted connections count.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError::Handed`], when it is not a socket that listens; [`BindError::NoCertificate`].
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+    pub fn from_tls(
+        listener: std::net::TcpListener,
+        options: &ListenOptions,
+    ) -> Result<Self, BindError> {
+        let checked = check(&SockRef::from(&listener))
+            .and_then(|()| tcp::Listening::from_std(listener, options));
+        let (listening, local) = checked.map_err(|cause| BindError::Handed { cause })?;
+        let address = Address::Tls(local);
+        match options.tls.clone() {
+            Some(tls) => Ok(Self::tls(tls::Listening::over(listening, tls, options), address)),
+            None => Err(BindError::NoCertificate { address }),
+        }
     }
 
     /// Accepts from a Unix socket that listens already.

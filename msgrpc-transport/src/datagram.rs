@@ -82,8 +82,13 @@ impl DatagramSocket {
         };
         let mut attempts = Vec::new();
         for peer in found {
-            match Self::connect_to(peer) {
-                Ok(socket) => return Ok(socket),
+            let connected = Self::connect_to(peer);
+            match connected {
+                Ok(socket) => {
+                    // Until the runtime has looked once, it takes no socket for writable.
+                    drop(socket.socket.writable().await);
+                    return Ok(socket);
+                }
                 Err(error) => {
                     let mut attempt = Attempt::begun(peer);
                     attempt.fail(error);
@@ -213,18 +218,29 @@ impl DatagramSocket {
     ) -> io::Result<()> {
         loop {
             match self.try_send(datagram, to, from) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.room_to_send().await?;
+                }
                 sent => return sent,
             }
-            self.socket.writable().await?;
-            match self.try_send(datagram, to, from) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return sent,
-            }
-            // Others were faster. Or the network has reported an error before, after which tokio takes the socket for
-            // writable for ever: without the pause this would ask the kernel again and again.
-            sleep(SEND_PAUSE).await;
         }
+    }
+
+    /// Waits until the kernel may have room, after [`try_send`](Self::try_send) has found none.
+    ///
+    /// # Errors
+    ///
+    /// When the runtime is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn room_to_send(&self) -> io::Result<()> {
+        self.socket.writable().await?;
+        // Once the network has reported an error, tokio takes the socket for writable for ever: without the pause the
+        // kernel would be asked again and again.
+        sleep(SEND_PAUSE).await;
+        Ok(())
     }
 
     /// Sends one datagram at once; `to` and `from` are those of [`send`](Self::send).
@@ -337,7 +353,7 @@ fn open(local: SocketAddr) -> io::Result<std::net::UdpSocket> {
 /// The longest datagram that UDP's length field allows, with room to spare.
 const LONGEST_BYTES: usize = 1 << 16;
 
-/// How long a sender waits that the kernel refuses though the socket is said to be writable.
+/// How long a sender waits before it asks the kernel again.
 const SEND_PAUSE: Duration = Duration::from_millis(1);
 
 /// What is asked of the kernel for datagrams that wait to be received: 128 datagrams of 8 KiB. The systems' defaults

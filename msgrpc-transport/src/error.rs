@@ -326,7 +326,11 @@ fn unsupported(address: &Address) -> String {
             let what = if unix.path().is_some() { "unix sockets" } else { "abstract unix sockets" };
             return format!("{what} are not supported on this system; use tcp:// or memory://");
         }
-        Address::Udp(_) => "UDP is",
+        Address::Udp(_) => {
+            return "UDP has no connections to open or to accept: a `Client` calls over it and a \
+                    `Server` listens on it without; where streams are needed, use tcp://"
+                .to_owned();
+        }
         Address::Multicast(_) => {
             return "multicast has no connections: servers join a group by listening on it, and a \
                     `Group` asks it"

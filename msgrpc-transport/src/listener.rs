@@ -55,7 +55,7 @@ impl Listener {
             }
             Address::Tls(host) => {
                 let (listening, local) = tls::Listening::bind(address, host, options).await?;
-                Ok(Self { kind: Kind::Tls(Box::new(listening)), address: Address::Tls(local) })
+                Ok(Self::tls(listening, Address::Tls(local)))
             }
             Address::Memory(name) => {
                 let listening = memory::Listening::bind(name, options)?;
@@ -77,6 +77,10 @@ impl Listener {
 
     pub(crate) fn tcp(listening: tcp::Listening, address: Address) -> Self {
         Self { kind: Kind::Tcp(listening), address }
+    }
+
+    pub(crate) fn tls(listening: tls::Listening, address: Address) -> Self {
+        Self { kind: Kind::Tls(Box::new(listening)), address }
     }
 
     #[cfg(unix)]

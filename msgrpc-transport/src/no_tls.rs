@@ -11,7 +11,7 @@ use crate::{Address, BindError, ConnectError, DialOptions, HostPort, ListenOptio
 
 /// No settings.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct ClientTls;
+pub(crate) struct ClientTls(());
 
 /// No settings, which nobody has.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ pub(crate) async fn dial(
     _host: &HostPort,
     options: &DialOptions,
 ) -> Result<Stream, ConnectError> {
-    let ClientTls = options.tls;
+    let ClientTls(()) = options.tls;
     Err(ConnectError::Unsupported { address: address.clone() })
 }
 

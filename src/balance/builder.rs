@@ -13,7 +13,6 @@ use msgrpc_transport::{AddressError, PoolOptions};
 use super::discover::{Discover, Fixed};
 use super::fleet::{Beginning, Fleet};
 use super::{Balance, Handle};
-use crate::budget::{Budget, PERCENT};
 use crate::client::{ClientBuilder, ConnectError};
 
 /// Settings of a [`Balance`], before it connects.
@@ -22,7 +21,6 @@ pub struct BalanceBuilder {
     discover: Result<Box<dyn Discover>, AddressError>,
     client: ClientBuilder,
     options: PoolOptions,
-    retry_percent: u32,
 }
 
 impl fmt::Debug for BalanceBuilder {
@@ -40,7 +38,6 @@ impl BalanceBuilder {
             discover,
             client: ClientBuilder::nowhere(),
             options: PoolOptions::default().max_size(1),
-            retry_percent: PERCENT,
         }
     }
 
@@ -73,7 +70,7 @@ impl BalanceBuilder {
     /// [marked idempotent](crate::Call::idempotent) and were lost with their connection. Default: 20; the first ten are
     /// free, and no more than 200 can be saved up. With 0 nothing is repeated.
     pub fn retry_budget(mut self, percent: u32) -> Self {
-        self.retry_percent = percent;
+        self.client = self.client.retry_budget(percent);
         self
     }
 
@@ -91,6 +88,9 @@ impl BalanceBuilder {
     }
 
     /// Makes all other settings of the connections: `.client(|client| client.connect_timeout(second))`.
+    ///
+    /// Those of a client's own reconnecting have no effect, as lost connections are opened again anyway; but for
+    /// [`Reconnect::silent_timeouts`](crate::Reconnect::silent_timeouts), after which a connection counts as ended.
     pub fn client(mut self, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         self.client = set(self.client);
         self
@@ -134,8 +134,10 @@ impl BalanceBuilder {
         self,
     ) -> Result<(Balance, tokio::sync::oneshot::Receiver<Beginning>), BuildBalanceError> {
         let discover = self.discover.map_err(ConnectError::from)?;
-        let (fleet, beginning) = Fleet::start(discover, self.client.alike()?, self.options);
-        let handle = Handle { fleet, budget: Budget::new(self.retry_percent) };
+        let alike = self.client.alike()?;
+        let budget = alike.budget();
+        let (fleet, beginning) = Fleet::start(discover, alike, self.options);
+        let handle = Handle { fleet, budget };
         Ok((Balance { handle: Arc::new(handle) }, beginning))
     }
 }

@@ -26,7 +26,7 @@ use msgrpc_transport::{Address, BoxFuture, Connect};
 /// impl Discover for Listed {
 ///     fn discover(&mut self) -> BoxFuture<'_, Result<Vec<Endpoint>, DiscoverError>> {
 ///         Box::pin(async {
-///             // A new receiver counts as changed if it is made by `Receiver::mark_changed`.
+///             // Whoever made the receiver has called `mark_changed`, so that the first list comes at once.
 ///             self.0.changed().await.map_err(|error| DiscoverError::new("the list", error))?;
 ///             Ok(self.0.borrow_and_update().clone())
 ///         })

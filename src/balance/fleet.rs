@@ -84,8 +84,8 @@ impl Fleet {
         let load = |index: &usize| sites.get(*index).and_then(|site| site.pool.load());
         let mut drawn = [one, other].map(|index| (load(&index), index));
         drawn.sort_by_key(|(load, _)| load.unwrap_or(usize::MAX));
-        let drawn = drawn.into_iter().filter(|(load, _)| load.is_some());
-        let lent = drawn.filter_map(|(_, index)| sites[index].pool.lend_now()).next();
+        let mut drawn = drawn.into_iter().filter(|(load, _)| load.is_some());
+        let lent = drawn.find_map(|(_, index)| sites[index].pool.lend_now());
         if lent.is_some() {
             return lent;
         }
@@ -118,9 +118,10 @@ impl Fleet {
             }
             tokio::select! {
                 () = arrival => {}
-                () = until(end) => {
+                at = until(end) => {
                     let setting = if end == limit { "wait_timeout" } else { "the timeout of the call" };
-                    return Err(self.shortage(Some(format!("{:?} ({setting})", begun.elapsed()))));
+                    let after = at.saturating_duration_since(begun);
+                    return Err(self.shortage(Some(format!("{after:?} ({setting})"))));
                 }
             }
         }
@@ -155,9 +156,9 @@ impl Fleet {
         Shortage::None { reason, tries }
     }
 
-    /// Servers there are.
+    /// Connections there should be.
     pub(super) fn size(&self) -> usize {
-        self.sites().len()
+        self.sites().len().saturating_mul(self.options.max_size)
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {
@@ -231,7 +232,9 @@ impl Fleet {
         let gone: Vec<Site> = old.iter().filter(|site| !stays(site)).cloned().collect();
         *self.lock() = sites.into();
         *self.lost() = None;
-        gone.into_iter().for_each(|site| self.retire(site));
+        for site in gone {
+            self.retire(site);
+        }
         new
     }
 

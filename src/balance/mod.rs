@@ -22,7 +22,7 @@ use msgrpc_transport::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::budget::Budget;
+use crate::budget::RetryBudget;
 use crate::call::{Call, Notify};
 use crate::caller::{Answer, Caller, Outgoing};
 use crate::client::{Client, encode_params};
@@ -75,7 +75,7 @@ pub struct Balance {
 /// What the clones share; its end is that of the last of them and of its calls.
 struct Handle {
     fleet: Arc<Fleet>,
-    budget: Budget,
+    budget: RetryBudget,
 }
 
 impl Drop for Handle {
@@ -231,11 +231,11 @@ impl Lend for Balance {
     }
 
     fn repeats(&self) -> usize {
-        // Each time a server was lost and that was not noticed.
+        // Each time a connection had ended and was not noticed.
         self.handle.fleet.size()
     }
 
-    fn budget(&self) -> &Budget {
+    fn budget(&self) -> &RetryBudget {
         &self.handle.budget
     }
 }

@@ -18,6 +18,7 @@ use super::state::{Hook, Hooks};
 use super::{Alike, CALL_TIMEOUT, Client, Link, Opener};
 use crate::budget;
 use crate::connection::Manners;
+use crate::datagram::{CallOptions, DatagramLink, Retransmit};
 use crate::error::{self, CloseReason};
 use crate::router::Router;
 use crate::server::ServeError;
@@ -29,6 +30,7 @@ pub struct ClientBuilder {
     place: Result<Place, AddressError>,
     dial: DialOptions,
     limits: Limits,
+    datagrams: CallOptions,
     faults: FaultFormat,
     timeout: Option<Duration>,
     services: Vec<Arc<dyn Service>>,
@@ -90,6 +92,7 @@ impl ClientBuilder {
             place,
             dial: DialOptions::default(),
             limits: Limits::client(),
+            datagrams: CallOptions::default(),
             faults: FaultFormat::default(),
             timeout: Some(CALL_TIMEOUT),
             services: Vec::new(),
@@ -141,9 +144,11 @@ impl ClientBuilder {
     }
 
     /// Calls that may wait for an answer at once; more wait their turn. Default: 1 024. With 1, peers
-    /// that break on a second request in one segment are served.
+    /// that break on a second request in one segment are served. Over datagrams the default is 64, as many as a
+    /// server works on for one source.
     pub fn max_in_flight(mut self, calls: usize) -> Self {
         self.limits.max_in_flight = calls;
+        self.datagrams.max_in_flight = calls;
         self
     }
 
@@ -153,13 +158,28 @@ impl ClientBuilder {
         self
     }
 
+    /// Longest request over `udp://`, in bytes, at most 65 507. A longer one fails before it is sent, with
+    /// [`CallError::TooLarge`](crate::CallError::TooLarge). Default: 8 192, since txmsgpackrpc cuts what is longer.
+    pub fn max_datagram(mut self, bytes: usize) -> Self {
+        self.datagrams.max_datagram = bytes;
+        self
+    }
+
+    /// How often calls of idempotent methods over `udp://` are sent again while their answer has not come.
+    /// Default: up to 5 times, see [`Retransmit`].
+    pub fn retransmit(mut self, retransmit: Retransmit) -> Self {
+        self.datagrams.retransmit = retransmit;
+        self
+    }
+
     /// How faults are written to the peer (W8). Default: as text.
     pub fn fault_format(mut self, format: FaultFormat) -> Self {
         self.faults = format;
         self
     }
 
-    /// Serves the server's own calls over the same connection (W14). May be given several times.
+    /// Serves the server's own calls over the same connection (W14). May be given several times. Over datagrams there
+    /// is no connection, and connecting fails.
     pub fn serve(mut self, service: impl Service) -> Self {
         self.services.push(Arc::new(service));
         self
@@ -217,6 +237,10 @@ impl ClientBuilder {
     /// Dropping the future closes what was opened.
     pub async fn connect(self) -> Result<Client, ConnectError> {
         let timeout = self.timeout;
+        if let Ok(Place::Address(address @ Address::Udp(_))) = &self.place {
+            let address = address.clone();
+            return self.open_datagrams(address).await;
+        }
         let (mut plan, connector) = self.plan()?;
         let stream = first_stream(&mut plan.tries, &*connector).await?;
         Ok(Client { link: Link::Stream(StreamLink::start(plan, Some(stream))), timeout })
@@ -233,8 +257,20 @@ impl ClientBuilder {
     /// nobody is there is what calls find out, or [`Client::state`] tells.
     pub fn connect_lazy(self) -> Result<Client, ConnectError> {
         let timeout = self.timeout;
+        if let Ok(Place::Address(address @ Address::Udp(_))) = self.place {
+            return Err(ConnectError::NotLazy { address });
+        }
         let (plan, _) = self.plan()?;
         Ok(Client { link: Link::Stream(StreamLink::start(plan, None)), timeout })
+    }
+
+    /// A client over datagrams, which connects to nobody.
+    async fn open_datagrams(self, address: Address) -> Result<Client, ConnectError> {
+        if !self.services.is_empty() {
+            return Err(ConnectError::CannotServe { address });
+        }
+        let link = DatagramLink::open(&address, &self.dial, self.limits, self.datagrams).await?;
+        Ok(Client { link: Link::Datagram(Arc::new(link)), timeout: self.timeout })
     }
 
     fn plan(self) -> Result<(Plan, Arc<dyn Connect>), ConnectError> {
@@ -253,7 +289,7 @@ impl ClientBuilder {
             retry_percent: self.retry_percent,
             manners: Manners { limits: Arc::new(self.limits), faults: self.faults },
             router: Arc::new(Router::new(self.services)?),
-            hooks: self.hooks,
+            hooks: Arc::new(self.hooks),
         };
         Ok((plan, connector))
     }
@@ -265,9 +301,15 @@ impl ClientBuilder {
 
     /// Many connections with these settings, wherever to.
     pub(crate) fn alike(self) -> Result<Alike, ConnectError> {
-        let router = Arc::new(Router::new(self.services)?);
-        let manners = Manners { limits: Arc::new(self.limits), faults: self.faults };
-        Ok(Alike { dial: self.dial, manners, router, timeout: self.timeout })
+        Ok(Alike {
+            dial: self.dial,
+            silent_timeouts: self.reconnect.most_silent_timeouts(),
+            retry_percent: self.retry_percent,
+            manners: Manners { limits: Arc::new(self.limits), faults: self.faults },
+            router: Arc::new(Router::new(self.services)?),
+            hooks: Arc::new(self.hooks),
+            timeout: self.timeout,
+        })
     }
 
     /// Many connections with these settings, to where this client would connect.
@@ -327,4 +369,22 @@ pub enum ConnectError {
     /// The client's own services do not go together.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The client has services, but nobody can call it.
+    #[error(
+        "a client of {address} cannot serve: datagrams have no connection that the server could call \
+         back over; leave `.serve(…)` out, or use tcp://"
+    )]
+    CannotServe {
+        /// Where to.
+        address: Address,
+    },
+    /// There is no connection that could come later.
+    #[error(
+        "a client of {address} has no connection to wait for: datagrams go to whoever is there; use \
+         `.connect()`, which only looks the name up"
+    )]
+    NotLazy {
+        /// Where to.
+        address: Address,
+    },
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::stream::{StreamExchange, StreamPosting};
 use crate::caller::Answer;
+use crate::datagram::{DatagramExchange, DatagramPosting};
 use crate::error::CallError;
 
 /// One call of a [`Client`](crate::Client): a future of its answer.
@@ -21,6 +22,7 @@ pub struct Exchange(pub(super) ExchangeKind);
 #[derive(Debug)]
 pub(super) enum ExchangeKind {
     Stream(StreamExchange),
+    Datagram(DatagramExchange),
 }
 
 impl Future for Exchange {
@@ -29,6 +31,7 @@ impl Future for Exchange {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             ExchangeKind::Stream(exchange) => Pin::new(exchange).poll(cx),
+            ExchangeKind::Datagram(exchange) => Pin::new(exchange).poll(cx),
         }
     }
 }
@@ -44,6 +47,7 @@ pub struct Posting(pub(super) PostingKind);
 #[derive(Debug)]
 pub(super) enum PostingKind {
     Stream(StreamPosting),
+    Datagram(DatagramPosting),
 }
 
 impl Future for Posting {
@@ -52,6 +56,7 @@ impl Future for Posting {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             PostingKind::Stream(posting) => Pin::new(posting).poll(cx),
+            PostingKind::Datagram(posting) => Pin::new(posting).poll(cx),
         }
     }
 }

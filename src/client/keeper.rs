@@ -41,7 +41,7 @@ pub(super) struct Keeper {
     router: Arc<Router>,
     /// Bounds the blocking methods of all connections together.
     blocking: Arc<Semaphore>,
-    hooks: Hooks,
+    hooks: Arc<Hooks>,
     states: watch::Sender<ConnectionState>,
     tasks: TaskTracker,
     ended: bool,

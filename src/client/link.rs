@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::keeper::Keeper;
 use super::reconnect::{Reconnect, Tries};
 use super::state::{ConnectionState, ConnectionStates, Hooks, state_of};
-use crate::budget::Budget;
+use crate::budget::RetryBudget;
 use crate::connection::{Closing, Connection, Manners, require_clock};
 use crate::error::{CallError, CloseReason, NotConnected};
 use crate::router::Router;
@@ -35,7 +35,7 @@ pub(super) struct Plan {
     pub(super) silent_timeouts: u32,
     pub(super) manners: Manners,
     pub(super) router: Arc<Router>,
-    pub(super) hooks: Hooks,
+    pub(super) hooks: Arc<Hooks>,
 }
 
 impl Plan {
@@ -50,7 +50,7 @@ impl Plan {
             silent_timeouts: 0,
             manners,
             router,
-            hooks: Hooks::default(),
+            hooks: Arc::default(),
         }
     }
 }
@@ -70,7 +70,7 @@ pub(super) enum Absence {
 pub(crate) struct StreamLink {
     state: Mutex<State>,
     /// What calls may be repeated.
-    budget: Budget,
+    budget: RetryBudget,
     limits: Arc<Limits>,
     /// `None` for the connection of somebody else, which was lent.
     own: Option<Own>,
@@ -135,7 +135,7 @@ impl StreamLink {
         let connection = Arc::new(first);
         let link = Arc::new(Self {
             state: Mutex::new(State { current: Arc::clone(&connection), ended: None }),
-            budget: Budget::new(plan.retry_percent),
+            budget: RetryBudget::new(plan.retry_percent),
             limits: Arc::clone(&plan.manners.limits),
             own: Some(own),
         });
@@ -148,7 +148,7 @@ impl StreamLink {
     pub(super) fn borrowed(connection: &Arc<Connection>) -> Self {
         let state = State { current: Arc::clone(connection), ended: None };
         let limits = Arc::clone(connection.limits());
-        Self { state: Mutex::new(state), budget: Budget::new(0), limits, own: None }
+        Self { state: Mutex::new(state), budget: RetryBudget::new(0), limits, own: None }
     }
 
     // For calls.
@@ -247,12 +247,9 @@ impl StreamLink {
     pub(super) fn closed(&self) -> Option<Arc<CloseReason>> {
         let state = self.lock();
         let never = self.own.as_ref().is_none_or(|own| own.absence == Absence::Ends);
-        if !never && state.ended.is_none() {
-            return None;
-        }
-        // The last connection knows better why it ended than whoever closed the client.
-        let last = Some(&state.current).filter(|connection| connection.is_connected());
-        last.and_then(|connection| connection.closed()).or_else(|| state.ended.clone())
+        // How the only connection ended says more than that it was to end.
+        let only = state.current.closed().filter(|_| never);
+        only.or_else(|| state.ended.clone())
     }
 
     pub(super) fn state(&self) -> ConnectionState {

@@ -25,6 +25,7 @@ use serde::ser::Error as _;
 use crate::call::{Call, Notify};
 use crate::caller::{Caller, Outgoing};
 use crate::connection::{Connection, Manners};
+use crate::datagram::{DatagramCounters, DatagramExchange, DatagramLink, DatagramPosting};
 use crate::error::{CallError, CloseReason, NoError, TooLarge};
 use crate::router::Router;
 
@@ -70,6 +71,8 @@ pub struct Client {
 enum Link {
     /// The connection of a stream.
     Stream(Arc<StreamLink>),
+    /// A socket for datagrams.
+    Datagram(Arc<DatagramLink>),
 }
 
 impl Client {
@@ -134,6 +137,7 @@ impl Client {
     pub async fn close(self) {
         match self.link {
             Link::Stream(link) => link.close().await,
+            Link::Datagram(link) => link.close().await,
         }
     }
 
@@ -143,13 +147,24 @@ impl Client {
     pub fn closed(&self) -> Option<Arc<CloseReason>> {
         match &self.link {
             Link::Stream(link) => link.closed(),
+            Link::Datagram(link) => link.closed(),
         }
     }
 
-    /// Whether there is a connection now, or what is done to have one.
+    /// Counts what becomes of datagrams; `None` over streams.
+    pub fn datagram_counters(&self) -> Option<DatagramCounters> {
+        match &self.link {
+            Link::Stream(_) => None,
+            Link::Datagram(link) => Some(link.counters().clone()),
+        }
+    }
+
+    /// Whether there is a connection now, or what is done to have one. A client over datagrams counts as connected
+    /// until it is closed, whoever may be there.
     pub fn state(&self) -> ConnectionState {
         match &self.link {
             Link::Stream(link) => link.state(),
+            Link::Datagram(link) => link.state(),
         }
     }
 
@@ -157,6 +172,7 @@ impl Client {
     pub fn watch(&self) -> ConnectionStates {
         match &self.link {
             Link::Stream(link) => link.watch(),
+            Link::Datagram(link) => ConnectionStates::of_datagrams(link),
         }
     }
 
@@ -170,6 +186,7 @@ impl Client {
     fn peer_name(&self) -> Arc<str> {
         match &self.link {
             Link::Stream(link) => link.peer_name(),
+            Link::Datagram(link) => Arc::clone(link.peer_name()),
         }
     }
 }
@@ -209,6 +226,9 @@ impl Caller for Client {
         let timeout = call.timeout.or(self.timeout);
         Exchange(match self.link {
             Link::Stream(link) => ExchangeKind::Stream(StreamExchange::new(link, call, timeout)),
+            Link::Datagram(link) => {
+                ExchangeKind::Datagram(DatagramExchange::new(link, call, timeout))
+            }
         })
     }
 
@@ -218,6 +238,7 @@ impl Caller for Client {
             Link::Stream(link) => {
                 PostingKind::Stream(StreamPosting::new(link, notification, timeout))
             }
+            Link::Datagram(link) => PostingKind::Datagram(DatagramPosting::new(link, notification)),
         })
     }
 }
@@ -229,5 +250,5 @@ fn check_size(limits: &Limits, message: &Outgoing) -> Result<(), CallError> {
     if bytes <= limit {
         return Ok(());
     }
-    Err(CallError::TooLarge(TooLarge { method: message.method.clone(), bytes, limit }))
+    Err(CallError::TooLarge(TooLarge::new(message.method.clone(), bytes, limit)))
 }

@@ -11,7 +11,9 @@ use msgrpc_transport::{Address, BoxFuture, Connect, ConnectError, DialOptions, D
 use tokio_util::sync::CancellationToken;
 
 use super::link::{Plan, StreamLink};
+use super::state::Hooks;
 use super::{Client, Link};
+use crate::budget::RetryBudget;
 use crate::connection::Manners;
 use crate::router::Router;
 
@@ -19,8 +21,13 @@ use crate::router::Router;
 #[derive(Clone)]
 pub(crate) struct Alike {
     pub(super) dial: DialOptions,
+    /// See [`Reconnect::silent_timeouts`](super::Reconnect::silent_timeouts).
+    pub(super) silent_timeouts: u32,
+    /// Calls of a hundred that may be repeated.
+    pub(super) retry_percent: u32,
     pub(super) manners: Manners,
     pub(super) router: Arc<Router>,
+    pub(super) hooks: Arc<Hooks>,
     pub(super) timeout: Option<Duration>,
 }
 
@@ -39,6 +46,11 @@ impl Alike {
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
+
+    /// What of the calls may be sent again.
+    pub(crate) fn budget(&self) -> RetryBudget {
+        RetryBudget::new(self.retry_percent)
+    }
 }
 
 /// Opens connections to one place.
@@ -52,6 +64,11 @@ impl Opener {
     pub(crate) fn timeout(&self) -> Option<Duration> {
         self.alike.timeout
     }
+
+    /// What of the calls may be sent again.
+    pub(crate) fn budget(&self) -> RetryBudget {
+        self.alike.budget()
+    }
 }
 
 impl Open for Opener {
@@ -60,8 +77,12 @@ impl Open for Opener {
     fn open(&self) -> BoxFuture<'_, Result<Client, ConnectError>> {
         Box::pin(async {
             let stream = self.connector.connect().await?;
-            let Alike { manners, router, timeout, .. } = &self.alike;
-            let plan = Plan::of_one(&stream, manners.clone(), Arc::clone(router));
+            let Alike { manners, router, hooks, silent_timeouts, timeout, .. } = &self.alike;
+            let plan = Plan {
+                silent_timeouts: *silent_timeouts,
+                hooks: Arc::clone(hooks),
+                ..Plan::of_one(&stream, manners.clone(), Arc::clone(router))
+            };
             let link = Link::Stream(StreamLink::start(plan, Some(stream)));
             Ok(Client { link, timeout: *timeout })
         })
@@ -81,6 +102,7 @@ impl Client {
     pub(crate) fn gone(&self) -> CancellationToken {
         match &self.link {
             Link::Stream(link) => link.current().gone().clone(),
+            Link::Datagram(link) => link.closing().clone(),
         }
     }
 }

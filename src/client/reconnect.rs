@@ -92,7 +92,8 @@ impl Reconnect {
     /// A peer that has vanished without a reset, by a pulled cable or a firewall that forgot the connection,
     /// is noticed only so. Default: 3: one or two may be a slow method, and calls that are under way on a
     /// connection that is replaced are lost. A server that works on one call at a time and answers nothing
-    /// meanwhile wants a larger number, or `None`.
+    /// meanwhile wants a larger number, or `None`. Pools and balancers take this setting from their clients, and
+    /// nothing else of the policy; [`never`](Self::never) has none.
     #[must_use]
     pub fn silent_timeouts(mut self, calls: impl Into<Option<u32>>) -> Self {
         self.silent_timeouts = calls.into().unwrap_or(0);
@@ -254,7 +255,9 @@ mod tests {
     fn settings_at_their_ends_are_borne() {
         let longest = Reconnect::default().initial_interval(Duration::MAX);
         let mut tries = Tries::new(longest.max_interval(Duration::MAX).seed(1));
-        (0..100).for_each(|_| drop(tries.wait()));
+        for _ in 0..100 {
+            let _pause = tries.wait();
+        }
         assert!(tries.long_wait() >= Duration::MAX / 2);
         let shortest = Reconnect::default().initial_interval(Duration::ZERO);
         let mut tries = Tries::new(shortest.max_interval(Duration::ZERO));

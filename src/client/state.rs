@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use msgrpc_transport::Peer;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
+use crate::datagram::DatagramLink;
 use crate::error::{CloseReason, Tries};
 
 /// How a client stands to its server.
@@ -122,6 +124,12 @@ enum Source {
         connection: Arc<Connection>,
         told: bool,
     },
+    /// A socket for datagrams: there is one change, its end.
+    Datagrams {
+        peer: Peer,
+        closing: CancellationToken,
+        told: bool,
+    },
 }
 
 impl ConnectionStates {
@@ -134,11 +142,21 @@ impl ConnectionStates {
         Self(Source::Lent { told: connection.closed().is_some(), connection })
     }
 
+    pub(super) fn of_datagrams(link: &DatagramLink) -> Self {
+        let closing = link.closing().clone();
+        let told = closing.is_cancelled();
+        Self(Source::Datagrams { peer: link.peer(), closing, told })
+    }
+
     /// The state now.
     pub fn current(&self) -> ConnectionState {
         match &self.0 {
             Source::Own(states) => states.borrow().clone(),
             Source::Lent { connection, .. } => state_of(connection),
+            Source::Datagrams { peer, closing, .. } if !closing.is_cancelled() => {
+                ConnectionState::Connected { peer: peer.clone() }
+            }
+            Source::Datagrams { .. } => closed_here(),
         }
     }
 
@@ -157,14 +175,23 @@ impl ConnectionStates {
                 states.changed().await.ok()?;
                 Some(states.borrow_and_update().clone())
             }
-            Source::Lent { told: true, .. } => None,
+            Source::Lent { told: true, .. } | Source::Datagrams { told: true, .. } => None,
             Source::Lent { connection, told } => {
                 connection.gone().cancelled().await;
                 *told = true;
                 Some(state_of(connection))
             }
+            Source::Datagrams { closing, told, .. } => {
+                closing.cancelled().await;
+                *told = true;
+                Some(closed_here())
+            }
         }
     }
+}
+
+fn closed_here() -> ConnectionState {
+    ConnectionState::Closed { reason: Arc::new(CloseReason::Local) }
 }
 
 /// The state of a connection that nobody replaces.

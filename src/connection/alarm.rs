@@ -1,6 +1,6 @@
 //! One timer for all that a connection waits for.
 //!
-//! Used by the driver, which sets it to the earliest of its deadlines.
+//! Used by the driver, and by the task of a client over datagrams, which set it to the earliest of their deadlines.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ pub(crate) struct Alarm {
 
 impl Alarm {
     /// Goes off at `at` from now on; `None`: never.
-    pub(super) fn set(&mut self, at: Option<Instant>) {
+    pub(crate) fn set(&mut self, at: Option<Instant>) {
         if self.at == at {
             return;
         }
@@ -31,7 +31,7 @@ impl Alarm {
     }
 
     /// Ready when it goes off; it is then unset.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.sleep {
             Some(sleep) if self.at.is_some() => {
                 std::task::ready!(sleep.as_mut().poll(cx));

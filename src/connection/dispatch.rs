@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
-use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation, printable};
+use msgrpc_core::{Fault, FaultCode, MsgId, OwnedInvocation};
 
 use super::stopwatch::{Stopwatch, Timed, timed};
 use super::{Connection, Done};
@@ -30,7 +30,7 @@ pub(crate) struct Services {
 impl Services {
     /// Starts one, and tells when it is due.
     fn start(&self, invocation: OwnedInvocation) -> (Started, Option<Due>) {
-        let due = self.router.due(invocation.method());
+        let due = self.router.due(|| invocation.method());
         let context = match &due {
             Some(due) => self.context.due_at(due.at),
             None => self.context.clone(),
@@ -101,7 +101,7 @@ impl Dispatcher {
         } else {
             invocation
         };
-        stopwatch.start(invocation.method());
+        stopwatch.start(invocation.raw_method());
         let begun = match self.services.start(invocation) {
             (Started::Pending(running), due) => Begun { running, method: stopwatch.latest(), due },
             (Started::Ready(outcome), _) => {
@@ -145,13 +145,10 @@ async fn run(connection: &Connection, begun: Begun) -> Outcome {
     let Begun { running, method, due } = begun;
     let peer = &**connection.peer_name();
     let running = Timed { running, method: &method, peer };
-    let Some(due) = due else { return running.await };
-    if let Ok(outcome) = tokio::time::timeout_at(due.at, running).await {
-        return outcome;
+    match due {
+        None => running.await,
+        Some(due) => due.limit(running, &method, peer, &connection.tally).await,
     }
-    add(&connection.tally.timed_out, 1);
-    tracing::warn!(peer, method = printable(&method), after = ?due.after, "a method timed out");
-    due.fault(&method).into()
 }
 
 /// A notification that was not ready at once, and those that came after it.

@@ -8,8 +8,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use smallvec::SmallVec;
-
 use super::alarm::now;
 use crate::running::Running;
 use crate::service::Outcome;
@@ -18,29 +16,33 @@ use crate::service::Outcome;
 const BEARABLE: Duration = Duration::from_secs(1);
 
 /// As much of a method's name as is kept without allocating.
-const NAME_BYTES: usize = 48;
+const NAME_BYTES: usize = 32;
 
 /// Times the methods of one batch, which run one after another.
 #[derive(Debug, Default)]
 pub(super) struct Stopwatch {
     begun: Option<Instant>,
     methods: usize,
-    /// The name of the one that was started last; longer ones are cut, at a byte.
-    latest: SmallVec<[u8; NAME_BYTES]>,
+    /// The name of the one that was started last, as much of it as is kept.
+    latest: [u8; NAME_BYTES],
+    latest_bytes: usize,
 }
 
 impl Stopwatch {
     /// A method starts.
-    pub(super) fn start(&mut self, method: &str) {
-        self.begun.get_or_insert_with(now);
+    #[inline]
+    pub(super) fn start(&mut self, method: &[u8]) {
+        if self.begun.is_none() {
+            self.begun = Some(now());
+        }
         self.methods += 1;
-        self.latest.clear();
-        self.latest.extend_from_slice(&method.as_bytes()[..method.len().min(NAME_BYTES)]);
+        self.latest_bytes = method.len().min(NAME_BYTES);
+        self.latest[..self.latest_bytes].copy_from_slice(&method[..self.latest_bytes]);
     }
 
     /// The method that was started last.
     pub(super) fn latest(&self) -> Box<str> {
-        String::from_utf8_lossy(&self.latest).into()
+        String::from_utf8_lossy(&self.latest[..self.latest_bytes]).into()
     }
 
     /// The batch is over.

@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(memory.enter(request, now), Seen::New);
         assert_eq!(memory.enter(request, now + KEPT_FOR * 2), Seen::AtWork, "it takes its time");
         memory.answered(request, answer(b"answer"), now);
-        let last = now + KEPT_FOR - Duration::from_millis(1);
+        let last = now + Duration::from_millis(59_999);
         assert_eq!(memory.enter(request, last), Seen::Answered(answer(b"answer")));
         assert_eq!(memory.enter(request, now + KEPT_FOR), Seen::New);
         memory.forget(request);

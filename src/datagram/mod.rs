@@ -4,6 +4,11 @@
 //! |---|---|
 //! | `options.rs` | the settings of both sides, their defaults and why |
 //! | `counters.rs` | what was received and what was dropped, counted |
+//! | `link.rs` | a client's hold: socket, calls, who sends what |
+//! | `pending.rs` | the calls under way: ids, turns, deadlines |
+//! | `exchange.rs` | one call, one notification, as futures |
+//! | `reader.rs` | the client's task |
+//! | `retransmit.rs` | when a request is sent again |
 //! | `server.rs` | one socket that serves: datagram → requests → answers |
 //! | `answer.rs` | an outcome as a datagram that may be sent back |
 //! | `asked.rs` | one request's surroundings, as its method sees them |
@@ -19,11 +24,20 @@ mod answer;
 mod asked;
 mod counters;
 mod dedup;
+mod exchange;
+mod link;
 mod options;
+mod pending;
 mod places;
+mod reader;
+mod retransmit;
 mod server;
 
 pub(crate) use asked::Asked;
 pub use counters::{DatagramCounters, DatagramStats};
+pub(crate) use exchange::{DatagramExchange, DatagramPosting};
+pub(crate) use link::DatagramLink;
+pub(crate) use options::CallOptions;
 pub use options::DatagramOptions;
+pub use retransmit::Retransmit;
 pub(crate) use server::{Answering, DatagramServer, Listening};

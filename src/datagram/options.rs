@@ -2,6 +2,8 @@
 //!
 //! Used by servers and clients of `udp://` and `multicast://`; holds no state.
 
+use super::Retransmit;
+
 /// How a server behaves over datagrams.
 ///
 /// ```
@@ -13,7 +15,7 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DatagramOptions {
-    /// Longest datagram that is sent, in bytes, at most 65 507. A longer answer becomes a fault that says so.
+    /// Longest datagram that is sent, in bytes, 512 to 65 507. A longer answer becomes a fault that says so.
     ///
     /// Default: 8 192, since txmsgpackrpc cuts what is longer. Datagrams over about 1 400 bytes travel in pieces, and
     /// are lost when one piece is. Datagrams of any length are received.
@@ -53,11 +55,38 @@ pub struct DatagramOptions {
     pub dedup: bool,
 }
 
+/// How a client calls over datagrams.
+#[derive(Clone, Debug)]
+pub(crate) struct CallOptions {
+    /// Longest request and notification, in bytes.
+    pub(crate) max_datagram: usize,
+    /// Calls that may wait for an answer at once. Default: 64, as many as a server works on for one source.
+    pub(crate) max_in_flight: usize,
+    pub(crate) retransmit: Retransmit,
+}
+
+impl CallOptions {
+    /// The longest datagram that is sent.
+    pub(super) fn longest(&self) -> usize {
+        self.max_datagram.min(LONGEST_DATAGRAM)
+    }
+}
+
+impl Default for CallOptions {
+    fn default() -> Self {
+        let retransmit = Retransmit::default();
+        Self { max_datagram: MAX_DATAGRAM, max_in_flight: 64, retransmit }
+    }
+}
+
 /// The most that UDP over IPv4 can carry in one datagram, in bytes.
-pub(crate) const LONGEST_DATAGRAM: usize = 65_507;
+const LONGEST_DATAGRAM: usize = 65_507;
+
+/// The least limit of a server: any fault fits in it, and any network carries it in one piece.
+const SHORTEST_LIMIT: usize = 512;
 
 /// The longest datagram sent unless told otherwise, in bytes.
-pub(crate) const MAX_DATAGRAM: usize = 8_192;
+const MAX_DATAGRAM: usize = 8_192;
 
 impl DatagramOptions {
     /// Sets [`max_datagram`](Self#structfield.max_datagram).
@@ -103,8 +132,8 @@ impl DatagramOptions {
     }
 
     /// The longest datagram that is sent.
-    pub(crate) fn longest(&self) -> usize {
-        self.max_datagram.min(LONGEST_DATAGRAM)
+    pub(super) fn longest(&self) -> usize {
+        self.max_datagram.clamp(SHORTEST_LIMIT, LONGEST_DATAGRAM)
     }
 }
 

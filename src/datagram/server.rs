@@ -26,6 +26,7 @@ use super::{Asked, DatagramCounters, DatagramOptions};
 use crate::accept::Acceptor;
 use crate::connection::{Closing, Manners, now};
 use crate::context::Context;
+use crate::method_timeouts::Due;
 use crate::router::Router;
 use crate::running::{Running, Started};
 use crate::service::{Outcome, Request};
@@ -219,20 +220,35 @@ impl DatagramServer {
             Arc::clone(&self.blocking),
             self.server.clone(),
         );
+        let due = self.router.due(|| invocation.method);
+        let (context, due) = match due {
+            None => (context, None),
+            Some(due) => (context.due_at(due.at), Some((due, invocation.method.into()))),
+        };
         let request = Request::new(invocation.keep(), context);
         match Running::start(|| self.router.call(request)) {
             Started::Ready(outcome) => self.finish(question, outcome, place),
             Started::Pending(running) => {
                 let server = Arc::clone(self);
-                self.tasks.spawn(server.work(question, running, place));
+                self.tasks.spawn(server.work(question, (running, due), (back, place)));
             }
         }
     }
 
     /// A request that was not ready at once.
-    async fn work(self: Arc<Self>, question: Option<Question>, running: Running, place: Place) {
-        if let Some(outcome) = self.gone.run_until_cancelled(running).await {
-            self.finish(question, outcome, place);
+    async fn work(
+        self: Arc<Self>,
+        question: Option<Question>,
+        (running, due): (Running, Option<(Due, Box<str>)>),
+        (back, place): (Back, Place),
+    ) {
+        let outcome = async {
+            let Some((due, method)) = due else { return running.await };
+            due.limit(running, &method, &back.to.to_string(), self.server.tally()).await
+        };
+        match self.gone.run_until_cancelled(outcome).await {
+            Some(outcome) => self.finish(question, outcome, place),
+            None => add(&self.server.tally().aborted, 1),
         }
     }
 
@@ -268,8 +284,11 @@ impl DatagramServer {
         place
     }
 
-    /// Answers a request, if an answer is due.
+    /// Something that was at work is done; answers it, if an answer is due.
     fn finish(self: &Arc<Self>, question: Option<Question>, outcome: Outcome, place: Place) {
+        if self.stopping.is_cancelled() {
+            add(&self.server.tally().answered, 1);
+        }
         let Some(Question { back, msgid, key }) = question else { return };
         let memory = self.memory.as_ref().zip(key);
         if self.answering.silent && is_unknown_method(&outcome) {
@@ -277,9 +296,6 @@ impl DatagramServer {
                 memory.forget(key);
             }
             return self.counters.unanswered();
-        }
-        if self.stopping.is_cancelled() {
-            add(&self.server.tally().answered, 1);
         }
         let answer = Answer::new(msgid, outcome, self.manners.faults, self.longest);
         if let Some((memory, key)) = memory {

@@ -180,7 +180,7 @@ impl Asking {
 
     fn not_sent(&self, cause: io::Error) -> GroupError {
         let (method, group) = (self.method.clone(), Arc::clone(&self.group.link().address));
-        GroupError::Send { method, group, cause: Arc::new(cause) }
+        GroupError::NotSent { method, group, cause: Arc::new(cause) }
     }
 }
 

@@ -59,7 +59,7 @@ pub enum GroupError {
     /// The system did not send the request.
     #[error("`{method}` was not sent to {group}: {cause}{}", hint(cause))]
     #[non_exhaustive]
-    Send {
+    NotSent {
         /// The method.
         method: Cow<'static, str>,
         /// The group.

@@ -84,12 +84,12 @@ fn of_one_call(asking: &Asking, error: GroupError) -> CallError {
     let reason = match error {
         GroupError::Encode(error) => return CallError::Encode(error),
         GroupError::TooLarge { method, bytes, limit } => {
-            return CallError::TooLarge(TooLarge { method, bytes, limit });
+            return CallError::TooLarge(TooLarge::for_a_datagram(method, bytes, limit));
         }
         GroupError::TooManyCalls { limit, .. } => {
             format!("{limit} calls are under way in the group, which is its `max_in_flight`")
         }
-        GroupError::Send { group, cause, .. } => format!("{group}: {cause}"),
+        GroupError::NotSent { group, cause, .. } => format!("{group}: {cause}"),
         other => other.to_string(),
     };
     CallError::NotConnected(NotConnected::new(asking.method.clone(), reason, 0))
@@ -125,7 +125,7 @@ impl GroupPosting {
         let (bytes, limit) = (datagram.len(), link.options.max_datagram);
         if bytes > limit {
             let method = self.method.clone();
-            return Err(CallError::TooLarge(TooLarge { method, bytes, limit }));
+            return Err(CallError::TooLarge(TooLarge::for_a_datagram(method, bytes, limit)));
         }
         match link.try_send(&datagram) {
             Ok(()) => Ok(None),

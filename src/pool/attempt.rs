@@ -23,7 +23,7 @@ use msgrpc_core::{Fault, FaultCode};
 use msgrpc_transport::BoxFuture;
 use tokio::time::Instant;
 
-use crate::budget::Budget;
+use crate::budget::RetryBudget;
 use crate::caller::{Answer, Caller, Outgoing};
 use crate::client::{Client, Exchange, Posting};
 use crate::error::{CallError, CloseReason, Closed, NotConnected};
@@ -45,7 +45,7 @@ pub(crate) trait Lend: Clone + Send + Sync + Unpin + 'static {
     /// Other connections that a call of which nothing was sent is tried on.
     fn repeats(&self) -> usize;
 
-    fn budget(&self) -> &Budget;
+    fn budget(&self) -> &RetryBudget;
 }
 
 /// A connection on loan to one call. Dropping it without [`end`](Self::end) means that nobody knows what became of
@@ -203,15 +203,20 @@ impl<L: Lend, W: Way> Attempt<L, W> {
 
     fn lend(&mut self) {
         match self.lender.lend_now() {
-            Some(lease) => self.send(lease),
+            Some(lease) => self.send(lease, self.left()),
             None => self.step = Step::Waiting(self.lender.lend(self.deadline)),
         }
     }
 
-    fn send(&mut self, lease: L::Lease) {
-        let now = Instant::now();
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
-        let left = if self.deadline.is_some() { left } else { self.timeout };
+    /// What is left of the timeout.
+    fn left(&self) -> Option<Duration> {
+        match self.deadline {
+            Some(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
+            None => self.timeout,
+        }
+    }
+
+    fn send(&mut self, lease: L::Lease, left: Option<Duration>) {
         let future = W::start(lease.client().clone(), self.message.clone(), left);
         self.step = Step::Sent(future, Some(lease));
     }
@@ -229,20 +234,21 @@ impl<L: Lend, W: Way> Attempt<L, W> {
                 (lost, error.was_sent())
             }
         };
-        let in_time = self.deadline.is_none_or(|deadline| Instant::now() < deadline);
-        if lost && in_time && !sent && self.repeats > 0 {
-            self.repeats -= 1;
-            self.lend();
-            return None;
+        let in_time = || self.deadline.is_none_or(|deadline| Instant::now() < deadline);
+        if !lost || !in_time() {
+            return Some(outcome.or_else(|error| self.told(error)));
         }
-        if lost && in_time && sent && self.message.idempotent && self.lender.budget().spend() {
+        if !sent && self.repeats > 0 {
+            self.repeats -= 1;
+        } else if sent && self.message.idempotent && self.lender.budget().spend() {
             // It is not sent a third time.
             self.message.idempotent = false;
             self.earlier = Some(outcome);
-            self.lend();
-            return None;
+        } else {
+            return Some(outcome.or_else(|error| self.told(error)));
         }
-        Some(outcome.or_else(|error| self.told(error)))
+        self.lend();
+        None
     }
 
     /// What the caller is told of an error: its own timeout, not what was left of it; and of the try that was sent,
@@ -271,7 +277,7 @@ impl<L: Lend, W: Way> Future for Attempt<L, W> {
                     this.lend();
                 }
                 Step::Waiting(lending) => match ready!(lending.as_mut().poll(cx)) {
-                    Ok(lease) => this.send(lease),
+                    Ok(lease) => this.send(lease, this.left()),
                     Err(shortage) => {
                         this.step = Step::Ended;
                         let error = shortage.of(&this.message);

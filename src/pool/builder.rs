@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::isolated::Isolated;
 use super::shared::Shared;
 use super::{Handle, Mode, Pool};
-use crate::budget::{Budget, PERCENT};
+use crate::budget::RetryBudget;
 use crate::client::{ClientBuilder, ConnectError, Opener};
 
 /// Settings of a [`Pool`], before it opens its connections.
@@ -23,12 +23,11 @@ pub struct PoolBuilder {
     client: ClientBuilder,
     options: PoolOptions,
     isolated: bool,
-    retry_percent: u32,
 }
 
 impl PoolBuilder {
     pub(super) fn new(client: ClientBuilder) -> Self {
-        Self { client, options: PoolOptions::default(), isolated: false, retry_percent: PERCENT }
+        Self { client, options: PoolOptions::default(), isolated: false }
     }
 
     /// Connections, from 1 to 1 024. Default: 8.
@@ -88,7 +87,7 @@ impl PoolBuilder {
     ///
     /// Calls of which no byte has left are not counted: they are always tried on another connection.
     pub fn retry_budget(mut self, percent: u32) -> Self {
-        self.retry_percent = percent;
+        self.client = self.client.retry_budget(percent);
         self
     }
 
@@ -106,6 +105,9 @@ impl PoolBuilder {
     }
 
     /// Makes all other settings of the connections: `.client(|client| client.connect_timeout(second))`.
+    ///
+    /// Those of a client's own reconnecting have no effect, as a pool replaces its connections by itself; but for
+    /// [`Reconnect::silent_timeouts`](crate::Reconnect::silent_timeouts), after which a connection counts as ended.
     pub fn client(mut self, set: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Self {
         self.client = set(self.client);
         self
@@ -167,13 +169,14 @@ impl PoolBuilder {
         Ok(of(mode, budget))
     }
 
-    fn parts(self) -> Result<(Opener, PoolOptions, Budget), BuildPoolError> {
+    fn parts(self) -> Result<(Opener, PoolOptions, RetryBudget), BuildPoolError> {
         let opener = self.client.opener()?;
-        Ok((opener, self.options, Budget::new(self.retry_percent)))
+        let budget = opener.budget();
+        Ok((opener, self.options, budget))
     }
 }
 
-fn of(mode: Mode, budget: Budget) -> Pool {
+fn of(mode: Mode, budget: RetryBudget) -> Pool {
     Pool { handle: Arc::new(Handle { mode, budget }) }
 }
 

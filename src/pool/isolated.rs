@@ -85,7 +85,10 @@ impl Isolated {
                 // Whoever closes the pool closes what is lent; this came after that, or is closed with it.
                 if self.leaving.is_cancelled() { Err(self.closed()) } else { Ok(checkout) }
             }
-            Err(PoolError::TimedOut { .. }) => Err(self.scarcity().timed_out(begun, end != limit)),
+            Err(PoolError::TimedOut { .. }) => {
+                let after = end.unwrap_or(begun).saturating_duration_since(begun);
+                Err(self.scarcity().timed_out(after, end != limit))
+            }
             Err(PoolError::Open(error)) => Err(self.scarcity().hopeless(&error)),
             Err(_closed) => Err(self.closed()),
         }

@@ -46,6 +46,7 @@ impl Keeper {
         while let Some(Some(loan)) = leaving.run_until_cancelled(self.open()).await {
             let member = Member::new(&loan);
             self.shared.join(Arc::clone(&member), self.old.take());
+            self.tell(Ok(()));
             match self.watch(&member, &loan).await {
                 Fate::Ended => self.shared.lose(&member),
                 Fate::Refused => {
@@ -71,22 +72,21 @@ impl Keeper {
     /// A new connection, after as many tries as it takes. `None`: there will be none.
     async fn open(&mut self) -> Option<Loan<Opener>> {
         loop {
-            let opened = self.shared.stock().get_once().await;
-            let told = match &opened {
-                Ok(_) => Ok(()),
+            match self.shared.stock().get_once().await {
+                Ok(loan) => return Some(loan),
                 Err(PoolError::Open(error)) => {
-                    self.shared.failed(error);
-                    Err(Arc::clone(error))
+                    self.shared.failed(&error);
+                    self.tell(Err(error));
                 }
                 Err(_closed) => return None,
-            };
-            if let Some(first) = self.first.take() {
-                // Whoever asked may not want to know any more.
-                drop(first.send(told));
             }
-            if let Ok(loan) = opened {
-                return Some(loan);
-            }
+        }
+    }
+
+    /// Says how the first try ended; whoever asked may not want to know any more.
+    fn tell(&mut self, first_try: Result<(), Arc<ConnectError>>) {
+        if let Some(first) = self.first.take() {
+            drop(first.send(first_try));
         }
     }
 
@@ -102,7 +102,7 @@ impl Keeper {
                 () = gone.cancelled() => return Fate::Ended,
                 () = member.changed() => {}
                 // Calls that came meanwhile have moved the time.
-                () = until(due) => {}
+                _ = until(due) => {}
             }
             let now = Instant::now();
             let idle = loan.max_idle().and_then(|max_idle| member.idles_until(max_idle));

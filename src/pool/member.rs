@@ -24,7 +24,7 @@ pub(super) struct Member {
     /// Calls that timed out since the last answer: a connection that answers none is not the least busy one because
     /// all its calls have been given up.
     silent: AtomicUsize,
-    /// When the last call ended, in nanoseconds from `opened`.
+    /// When it was last left without calls, in nanoseconds from `opened`.
     used: AtomicU64,
     opened: Instant,
     proof: Proof,
@@ -78,9 +78,12 @@ impl Member {
     }
 
     fn exit(&self) {
+        if self.in_flight.fetch_sub(1, Ordering::SeqCst) > 1 {
+            return;
+        }
         let used = u64::try_from(self.opened.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.used.store(used, Ordering::Relaxed);
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 && self.left.load(Ordering::SeqCst) {
+        if self.left.load(Ordering::SeqCst) {
             self.changed.notify_one();
         }
     }
@@ -152,7 +155,11 @@ impl Lease for Passage {
             End::Failed(CallError::TimedOut(_)) => {
                 self.member.silent.fetch_add(1, Ordering::Relaxed);
             }
-            End::Failed(CallError::Closed(_)) => self.member.suspect(),
+            End::Failed(CallError::Closed(_)) => {
+                // Before the call is tried elsewhere, which must not be here again.
+                self.pool.remove(&self.member);
+                self.member.suspect();
+            }
             End::Failed(_) | End::Queued => {}
         }
     }

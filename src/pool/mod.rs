@@ -26,7 +26,7 @@ use msgrpc_transport::{BoxFuture, Connect};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::budget::Budget;
+use crate::budget::RetryBudget;
 use crate::call::{Call, Notify};
 use crate::caller::{Answer, Caller, Outgoing};
 use crate::client::{Client, encode_params};
@@ -52,6 +52,9 @@ pub use status::PoolStatus;
 /// tried hot. Meanwhile calls take the other connections. While there are none they wait, as long as
 /// [`PoolBuilder::wait_timeout`] and their own timeout allow, and then fail with [`CallError::NotConnected`], which has
 /// the numbers and the reason.
+///
+/// One on which call after call is not answered in time, while its peer sends nothing, is closed; see
+/// [`Reconnect::silent_timeouts`](crate::Reconnect::silent_timeouts).
 ///
 /// Calls that were on it and of which no byte can have left are tried on another one by themselves. Others fail with
 /// [`CallError::Closed`], unless they are [marked idempotent](crate::Call::idempotent): then they are sent once more, within
@@ -93,7 +96,7 @@ pub struct Pool {
 /// What the clones share; its end is that of the last of them and of its calls.
 struct Handle {
     mode: Mode,
-    budget: Budget,
+    budget: RetryBudget,
 }
 
 /// How the connections are lent.
@@ -273,7 +276,7 @@ impl Lend for Pool {
         }
     }
 
-    fn budget(&self) -> &Budget {
+    fn budget(&self) -> &RetryBudget {
         &self.handle.budget
     }
 }

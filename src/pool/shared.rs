@@ -83,31 +83,19 @@ impl Shared {
 
     // For calls.
 
-    /// The least busy connection, if there is one.
+    /// The least busy connection, if there is one. It may have ended and not be noticed yet: the call is refused
+    /// there, unsent, and asks again.
     pub(crate) fn lend_now(self: &Arc<Self>) -> Option<Passage> {
         let mut live = self.lock();
-        let mut ended = Vec::new();
-        let member = loop {
-            let count = live.members.len();
-            let turn = (0..count).map(|n| (live.next + n) % count);
-            let Some(index) = turn.min_by_key(|index| live.members[*index].load()) else {
-                break None;
-            };
-            if live.members[index].is_closed() {
-                ended.push(live.members.swap_remove(index));
-                continue;
-            }
-            live.next = index + 1;
-            let member = Arc::clone(&live.members[index]);
-            member.enter();
-            self.in_flight.fetch_add(1, Ordering::SeqCst);
-            break Some(member);
-        };
+        let count = live.members.len();
+        let turn = (0..count).map(|n| (live.next + n) % count);
+        let index = turn.min_by_key(|index| live.members[*index].load())?;
+        live.next = index + 1;
+        let member = Arc::clone(&live.members[index]);
+        member.enter();
         drop(live);
-        for member in ended {
-            member.suspect();
-        }
-        Some(Passage::new(Arc::clone(self), member?))
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        Some(Passage::new(Arc::clone(self), member))
     }
 
     /// A connection, until `deadline` or the pool's own patience is over.
@@ -133,7 +121,10 @@ impl Shared {
             }
             tokio::select! {
                 () = arrival => {}
-                () = until(end) => return Err(self.scarcity().timed_out(begun, end != limit)),
+                at = until(end) => {
+                    let after = at.saturating_duration_since(begun);
+                    return Err(self.scarcity().timed_out(after, end != limit));
+                }
             }
         }
     }
@@ -279,10 +270,13 @@ impl Shared {
     }
 }
 
-/// Ready at `at`; never without one.
-pub(crate) async fn until(at: Option<Instant>) {
+/// Ready at `at`, which it returns; never without one.
+pub(crate) async fn until(at: Option<Instant>) -> Instant {
     match at {
-        Some(at) => sleep_until(at).await,
+        Some(at) => {
+            sleep_until(at).await;
+            at
+        }
         None => std::future::pending().await,
     }
 }

@@ -5,9 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use msgrpc_transport::ConnectError;
-use tokio::time::Instant;
 
 use super::attempt::Shortage;
 
@@ -52,8 +52,8 @@ pub(super) struct Scarcity<'a> {
 }
 
 impl Scarcity<'_> {
-    /// What to tell whoever waited since `begun`: as long as the call may take, or the pool.
-    pub(super) fn timed_out(&self, begun: Instant, by_call: bool) -> Shortage {
+    /// What to tell whoever waited `after` in vain: as long as the call may take, or the pool.
+    pub(super) fn timed_out(&self, after: Duration, by_call: bool) -> Shortage {
         let Self { address, status, tries, last_error } = self;
         let whole = match status.max_size {
             1 => format!("the one connection of the pool to {address} was"),
@@ -64,7 +64,6 @@ impl Scarcity<'_> {
             open if open == status.max_size => "busy",
             _ => "busy or down",
         };
-        let after = begun.elapsed();
         let setting = if by_call { "the timeout of the call" } else { "wait_timeout" };
         let mut reason = format!("{whole} {state} for {after:?} ({setting}): {status}");
         let missing = status.open < status.max_size;

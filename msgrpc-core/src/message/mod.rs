@@ -100,10 +100,15 @@ impl OwnedInvocation {
     /// The method's name.
     #[inline]
     pub fn method(&self) -> &str {
-        let (start, end) = self.parts.method;
-        let bytes = self.frame.get(start as usize..end as usize).unwrap_or_default();
         // It was checked when it was read; the check of a short name costs a few nanoseconds.
-        str::from_utf8(bytes).unwrap_or_default()
+        str::from_utf8(self.raw_method()).unwrap_or_default()
+    }
+
+    /// Its name, as it stands in the message.
+    #[inline]
+    pub fn raw_method(&self) -> &[u8] {
+        let (start, end) = self.parts.method;
+        self.frame.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// The length of its name, in bytes.

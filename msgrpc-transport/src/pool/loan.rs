@@ -138,13 +138,13 @@ impl<'a> Waiting<'a> {
         Self(ledger)
     }
 
-    /// What to tell whoever waited in vain since `begun`.
-    pub(super) fn timed_out(&self, begun: Instant) -> PoolError {
+    /// What to tell whoever waited in vain for so long.
+    pub(super) fn timed_out(&self, after: Duration) -> PoolError {
         let status = self.0.status();
         let missing = status.open < status.max_size;
         PoolError::TimedOut {
             address: Arc::clone(&self.0.address),
-            after: begun.elapsed(),
+            after,
             status,
             last_error: self.0.last_error().filter(|_| missing),
         }

@@ -146,7 +146,7 @@ impl<O: Open> Pool<O> {
             None => trying.await,
             Some(deadline) => match timeout_at(deadline, trying).await {
                 Ok(ended) => ended,
-                Err(_elapsed) => Err(waiting.timed_out(begun)),
+                Err(_elapsed) => Err(waiting.timed_out(deadline.saturating_duration_since(begun))),
             },
         }
     }

@@ -178,10 +178,7 @@ async fn what_trying_again_cannot_help_fails_at_once_and_is_not_tried_hot() {
     let begun = Instant::now();
     let error = pool.get().await.unwrap_err();
     assert!(begun.elapsed().is_zero());
-    assert_eq!(
-        error.to_string(),
-        "could not connect to udp://nowhere:1: UDP is not supported by this version yet; use tcp:// or memory://"
-    );
+    assert!(error.to_string().starts_with("could not connect to udp://nowhere:1: "), "{error}");
     assert!(matches!(pool.get().await, Err(PoolError::Open(_))));
     assert!(begun.elapsed() >= 6 * SECOND, "the second try came after {:?}", begun.elapsed());
 }

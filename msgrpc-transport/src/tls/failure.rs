@@ -57,14 +57,13 @@ impl Error for Rejected {}
 
 /// Whether `error` of a stream is a [`Rejected`].
 pub(crate) fn is_rejection(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Rejected>())
+    holds::<Rejected>(error)
 }
 
 /// Whether a handshake that failed with `error` would fail again.
 pub(crate) fn is_permanent(error: &io::Error) -> bool {
     use AlertDescription as Alert;
-    if error.get_ref().is_some_and(|inner| inner.is::<TlsError>()) || Rejected::of(error).is_some()
-    {
+    if holds::<TlsError>(error) || Rejected::of(error).is_some() {
         return true;
     }
     match within(error) {
@@ -102,7 +101,7 @@ pub(crate) fn explain(address: &Address, server_name: &str, cause: &io::Error) -
             format!("the server does not speak TLS; use {plain} ({error})")
         }
         Some(error) => format!("{failed}: {error}{}", advice(error)),
-        None if cause.get_ref().is_some_and(|inner| inner.is::<TlsError>()) => cause.to_string(),
+        None if holds::<TlsError>(cause) => cause.to_string(),
         None if is_end(cause) => format!(
             "{failed}: the server closed the connection; does it speak TLS? If not, use {plain}"
         ),
@@ -177,7 +176,11 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
     )
 }
 
+fn holds<E: Error + 'static>(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<E>)
+}
+
 /// What rustls said, if it was rustls.
-pub(super) fn within(error: &io::Error) -> Option<&rustls::Error> {
+fn within(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }

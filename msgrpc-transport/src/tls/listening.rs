@@ -60,7 +60,12 @@ impl Listening {
             return Err(BindError::NoCertificate { address: address.clone() });
         };
         let (tcp, local) = tcp::Listening::bind(address, host, options).await?;
-        let listening = Self {
+        Ok((Self::over(tcp, tls, options), local))
+    }
+
+    /// Listens on a socket that is bound already.
+    pub(crate) fn over(tcp: tcp::Listening, tls: ServerTls, options: &ListenOptions) -> Self {
+        Self {
             tcp,
             tls,
             door: Arc::new(Door::new(options.handshake_timeout)),
@@ -69,8 +74,7 @@ impl Listening {
             places: HashMap::new(),
             waiting: None,
             patience: None,
-        };
-        Ok((listening, local))
+        }
     }
 
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Stream> {

@@ -54,7 +54,7 @@ fn write_value(text: &mut String, value: &str) {
             '#' if index == 0 => text.push_str("\\#"),
             ' ' if index == 0 || index == last => text.push_str("\\ "),
             char if is_unseen(char) => {
-                write_hex(text, char.encode_utf8(&mut [0; 4]).as_bytes(), "\\")
+                write_hex(text, char.encode_utf8(&mut [0; 4]).as_bytes(), "\\");
             }
             char => text.push(char),
         }

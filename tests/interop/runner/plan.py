@@ -50,7 +50,15 @@ OUR_CLIENT = "{ours}/interop_client"
 
 def cases():
     """All of them, in the order of the table."""
-    return [*txmsgpackrpc(), *msgpack_rpc_python(), *pynvim(), *neovim(), *plain_socket(), *vectors()]
+    return [
+        *txmsgpackrpc(),
+        *txmsgpackrpc_datagrams(),
+        *msgpack_rpc_python(),
+        *pynvim(),
+        *neovim(),
+        *plain_socket(),
+        *vectors(),
+    ]
 
 
 TX = {"peer": "txmsgpackrpc", "version": "1.2", "needs": "txmsgpackrpc"}
@@ -80,6 +88,8 @@ def txmsgpackrpc():
     for kind, isolated in (("pool", "no"), ("isolated pool", "yes")):
         options = ["pool=4", f"isolated={isolated}"]
         yield calls_us(driver, LISTEN["TCP"], options, transport=f"TCP, {kind}", **about)
+        ours = ["--pool", "4", *(["--isolated"] if isolated == "yes" else [])]
+        yield we_call(driver, LISTEN["TCP"], lacks, ours, transport=f"TCP, {kind}", **about)
     # The client of its README, which calls the example `pi`.
     client = ["{peer}", "{peers}/txmsgpackrpc_pi.py", "client", "{address}"]
     server = ["{ours}/pi", "--serve", "tcp://127.0.0.1:0"]
@@ -145,7 +155,7 @@ def plain_socket():
 def vectors():
     """The vectors, as anybody can run them against a server."""
     client = ["{peer}", "msgrpc-core/vectors/check.py", "{address}", "--exact"]
-    for transport, listen in LISTEN.items():
+    for transport, listen in {**LISTEN, "UDP": "udp://127.0.0.1:0"}.items():
         about = {"peer": "vectors by exact bytes", "version": "", "transport": transport, "needs": "python"}
         yield Case(**about, direction=CALLS_US, server=[OUR_SERVER, listen], client=client)
 
@@ -155,8 +165,8 @@ def calls_us(driver, listen, options=(), **about):
     return Case(**about, direction=CALLS_US, server=[OUR_SERVER, listen], client=client)
 
 
-def we_call(driver, listen, lacks, **about):
-    client = [OUR_CLIENT, "{address}", *skip(lacks)]
+def we_call(driver, listen, lacks, options=(), **about):
+    client = [OUR_CLIENT, "{address}", *options, *skip(lacks)]
     return Case(**about, direction=WE_CALL, server=[*driver, "server", listen], client=client)
 
 
