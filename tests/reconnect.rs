@@ -849,3 +849,27 @@ async fn a_connection_that_was_idle_for_too_long_is_opened_again_by_the_next_cal
     client.close().await;
     assert!(begun.elapsed() < SECOND);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_port_that_speaks_tls_is_not_asked_hotly() {
+    let operator = Operator::new();
+    let (client, mut wire) = operator.client(plain).await;
+    let lost = tokio::spawn(client.call::<u64>("x", ()));
+    wire.message().await;
+    wire.send([0x15, 3, 3, 0, 2, 2, 70]).await;
+    let error = lost.await.unwrap().unwrap_err();
+    assert!(matches!(error, CallError::Closed(_)) && error.was_sent(), "{error:?}");
+    quiet().await;
+    let begun = Instant::now();
+    let expected = "`x` was not sent, no connection after 1 try: the connection to desk ended: the \
+                    peer answered with a TLS alert: its port speaks TLS; use a tls:// address";
+    assert_eq!(unsent(client.call::<u64>("x", ()).await), expected);
+    assert!(begun.elapsed().is_zero());
+    sleep(5 * SECOND).await;
+    assert_eq!(operator.tries(), 1);
+    // Somebody has put it right meanwhile.
+    let mut wire = operator.next().await;
+    let call = tokio::spawn(client.call::<u64>("x", (9,)));
+    answer(&mut wire, 1).await;
+    assert_eq!(call.await.unwrap().unwrap(), 9);
+}

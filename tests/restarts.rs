@@ -129,7 +129,7 @@ async fn restarts(address: &str, rounds: usize, padding: usize) {
         })
         .collect();
     for round in 0..rounds {
-        let reached = book.total() + 100 + 37 * round;
+        let reached = book.total() + 100 + 17 * round;
         until("calls are executed", || book.total() >= reached).await;
         server.task.abort();
         server.task.await.unwrap_err();
@@ -150,15 +150,15 @@ async fn restarts(address: &str, rounds: usize, padding: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn over_tcp_nothing_is_executed_twice() {
-    restarts("tcp://127.0.0.1:0", 30, 10).await;
+    restarts("tcp://127.0.0.1:0", 15, 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn over_tcp_large_requests_are_not_executed_twice_either() {
-    restarts("tcp://127.0.0.1:0", 20, 40_000).await;
+    restarts("tcp://127.0.0.1:0", 8, 40_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_memory_nothing_is_executed_twice() {
-    restarts(&support::memory(), 30, 10).await;
+    restarts(&support::memory(), 15, 10).await;
 }
