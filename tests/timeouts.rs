@@ -294,9 +294,9 @@ async fn a_client_that_sleeps_can_be_closed_and_dropped() {
         let metrics = tokio::runtime::Handle::current().metrics();
         assert_eq!(metrics.num_alive_tasks(), 1, "the client's own");
         if close {
-            client.close().await
+            client.close().await;
         } else {
-            drop(client)
+            drop(client);
         }
         until("it has ended", || metrics.num_alive_tasks() == 0).await;
     }

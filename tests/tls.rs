@@ -39,8 +39,7 @@ async fn run_at(address: &str, tls: &ServerTls) -> Running {
 }
 
 async fn connect(address: &str, tls: &ClientTls) -> Result<Client, ConnectError> {
-    let builder = Client::builder(address).reconnect(Reconnect::never());
-    builder.tls(tls.clone()).connect().await
+    Client::builder(address).tls(tls.clone()).connect().await
 }
 
 /// Why there is no connection: the text behind the address, and whether trying again may help.
