@@ -38,6 +38,7 @@ async fn run_at(address: &str, tls: &ServerTls) -> Running {
     Running::start_at(server, address).await
 }
 
+/// Connects once, for tests of one connection.
 async fn connect(address: &str, tls: &ClientTls) -> Result<Client, ConnectError> {
     Client::builder(address).tls(tls.clone()).connect().await
 }
@@ -361,7 +362,7 @@ async fn a_client_that_is_rejected_says_so_and_does_not_hurry() {
     let bed = Bed::mutual();
     let server = run(&bed.server).await;
     let tls = bed.client_with(&Authority::new("stranger").issue(certs::client("spy")));
-    let client = connect(&server.address, &tls).await.unwrap();
+    let client = Client::builder(&server.address).tls(tls.clone()).connect().await.unwrap();
     rejected_at_the_first_call(&client).await;
     // Those that come later need not wait until all tries are over.
     let begun = Instant::now();
