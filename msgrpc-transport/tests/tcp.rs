@@ -292,10 +292,12 @@ async fn a_build_without_tls_names_the_feature() {
 }
 
 #[tokio::test]
-async fn schemes_that_come_later_say_so() {
-    let texts = [("udp://localhost:1", "UDP is"), ("multicast://239.1.2.3:1", "multicast is")];
-    for (text, what) in texts {
-        let reason = format!("{what} not supported by this version yet; use tcp:// or memory://");
+async fn addresses_of_datagrams_have_no_streams() {
+    let udp = "UDP has no connections to open or to accept: a `Client` calls over it and a `Server` \
+               listens on it without; where streams are needed, use tcp://";
+    let multicast = "multicast has no connections: servers join a group by listening on it, and a \
+                     `Group` asks it";
+    for (text, reason) in [("udp://localhost:1", udp), ("multicast://239.1.2.3:1", multicast)] {
         let error = connect(&text.parse().unwrap()).await.unwrap_err();
         assert_eq!(error.to_string(), format!("could not connect to {text}: {reason}"));
         assert!(error.is_permanent());
