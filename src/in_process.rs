@@ -324,8 +324,7 @@ impl Work {
         self.place.nobody.get_or_init(|| {
             let Place { peer, local, .. } = &*self.place;
             let stream = Stream::new(tokio::io::empty(), peer.clone(), local.clone());
-            let manners =
-                Manners { limits: Arc::new(Limits::client()), faults: FaultFormat::default() };
+            let manners = Manners::new(Limits::client(), FaultFormat::default());
             let connection = Connection::new(&stream, &manners, TaskTracker::new());
             connection.refuse(CloseReason::InProcess);
             Arc::new(connection)

@@ -334,7 +334,7 @@ impl BoundServer {
             router: self.router,
             blocking: Arc::clone(&blocking),
             places: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-            manners: Manners { limits: Arc::new(limits), faults },
+            manners: Manners::new(limits, faults),
             tasks: tasks.clone(),
             connections: Arc::clone(&connections),
             server: self.owner.handle().clone(),

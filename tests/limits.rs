@@ -314,3 +314,31 @@ async fn a_client_has_its_own_limits_for_what_it_is_sent() {
                     1001 bytes, more than the limit of 1000";
     assert_eq!((error.as_str(), rest), (expected, vec![]));
 }
+
+#[tokio::test]
+async fn unfinished_messages_of_all_connections_have_one_bound() {
+    let limits = server_limits(|limits| limits.unfinished_bytes = 2 * MIB);
+    let (server, _) = lab_with(limits).await;
+    let message = measured(1_200_000);
+    let (begun, rest) = message.split_at(1_100_000);
+    let mut first = server.wire().await;
+    first.send(begun.to_vec()).await;
+    quiet().await;
+    let mut second = server.wire().await;
+    let _ = second.try_send(begun.to_vec()).await;
+    quiet().await;
+    let _ = second.try_send(rest.to_vec()).await;
+    assert!(second.finish().await.is_empty(), "it was too much");
+    // The one that was there before goes on, and what it held is free again.
+    for _ in 0..3 {
+        first.send(rest.to_vec()).await;
+        assert_eq!(first.message().await.as_array().unwrap()[2], Value::Nil);
+        first.send(begun.to_vec()).await;
+        quiet().await;
+    }
+    drop(first);
+    let mut third = server.wire().await;
+    third.send(message).await;
+    assert_eq!(third.message().await.as_array().unwrap()[2], Value::Nil);
+    server.serves_others().await;
+}

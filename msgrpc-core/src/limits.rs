@@ -125,6 +125,12 @@ pub struct Limits {
     ///
     /// Default: 10 000.
     pub connections: usize,
+
+    /// Bytes that unfinished messages may take over all connections of a server; messages below 64 KiB are not
+    /// counted. Beyond it the connection that asks for more ends.
+    ///
+    /// Default: 256 MiB: 10 000 connections with 8 MiB each would be 80 GB.
+    pub unfinished_bytes: usize,
 }
 
 const MIB: usize = 1 << 20;
@@ -151,6 +157,7 @@ impl Limits {
             forgotten_call_grace: Duration::from_secs(30),
             blocking: 512,
             connections: 10_000,
+            unfinished_bytes: 256 * MIB,
         }
     }
 

@@ -287,7 +287,7 @@ impl ClientBuilder {
             tries: Tries::new(self.reconnect),
             absence,
             retry_percent: self.retry_percent,
-            manners: Manners { limits: Arc::new(self.limits), faults: self.faults },
+            manners: Manners::new(self.limits, self.faults),
             router: Arc::new(Router::new(self.services)?),
             hooks: Arc::new(self.hooks),
         };
@@ -305,7 +305,7 @@ impl ClientBuilder {
             dial: self.dial,
             silent_timeouts: self.reconnect.most_silent_timeouts(),
             retry_percent: self.retry_percent,
-            manners: Manners { limits: Arc::new(self.limits), faults: self.faults },
+            manners: Manners::new(self.limits, self.faults),
             router: Arc::new(Router::new(self.services)?),
             hooks: Arc::new(self.hooks),
             timeout: self.timeout,

@@ -105,8 +105,7 @@ impl Client {
     ///
     /// Must be called within a tokio runtime.
     pub fn over(stream: Stream) -> Self {
-        let manners =
-            Manners { limits: Arc::new(Limits::client()), faults: FaultFormat::default() };
+        let manners = Manners::new(Limits::client(), FaultFormat::default());
         let plan = Plan::of_one(&stream, manners, Arc::new(Router::default()));
         let link = StreamLink::start(plan, Some(stream));
         Self { link: Link::Stream(link), timeout: Some(CALL_TIMEOUT) }

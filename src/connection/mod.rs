@@ -12,6 +12,7 @@ mod idle;
 mod reader;
 mod silence;
 mod stopwatch;
+mod unfinished;
 mod writer;
 
 use std::io::IoSlice;
@@ -36,6 +37,7 @@ pub(crate) use awaiting::Refusal;
 use awaiting::Wire;
 pub(crate) use dispatch::Services;
 pub(crate) use driver::Driver;
+use unfinished::Unfinished;
 
 /// What all holders of a connection share.
 #[derive(Debug)]
@@ -51,6 +53,7 @@ pub(crate) struct Connection {
     at_work: AtomicUsize,
     limits: Arc<Limits>,
     faults: FaultFormat,
+    unfinished: Unfinished,
     /// Cancelled when nothing can be answered any more.
     gone: CancellationToken,
     /// Every task of the connection is in it.
@@ -138,6 +141,14 @@ enum Done {
 pub(crate) struct Manners {
     pub(crate) limits: Arc<Limits>,
     pub(crate) faults: FaultFormat,
+    /// Shared by all connections that behave so.
+    pub(crate) unfinished: Unfinished,
+}
+
+impl Manners {
+    pub(crate) fn new(limits: Limits, faults: FaultFormat) -> Self {
+        Self { limits: Arc::new(limits), faults, unfinished: Unfinished::default() }
+    }
 }
 
 impl Connection {
@@ -151,7 +162,7 @@ impl Connection {
     }
 
     fn unwired(name: Arc<str>, manners: &Manners, tasks: TaskTracker) -> Self {
-        let Manners { limits, faults } = manners;
+        let Manners { limits, faults, unfinished } = manners;
         Self {
             state: Mutex::new(State {
                 outbound: Outbound::new(limits),
@@ -172,6 +183,7 @@ impl Connection {
             at_work: AtomicUsize::new(0),
             limits: Arc::clone(limits),
             faults: *faults,
+            unfinished: unfinished.clone(),
             gone: CancellationToken::new(),
             tasks,
             tally: Arc::default(),

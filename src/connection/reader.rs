@@ -17,6 +17,7 @@ use msgrpc_transport::Stream;
 use super::dispatch::Dispatcher;
 use super::silence::Silence;
 use super::stopwatch::Stopwatch;
+use super::unfinished::Share;
 use super::writer::Writer;
 use super::{Connection, Settled};
 use crate::error::CloseReason;
@@ -53,6 +54,7 @@ pub(super) struct Reader {
     batch: Batch,
     /// Calls that timed out since the peer's last byte.
     pub(super) silence: Silence,
+    unfinished: Share,
     /// Bytes have arrived, or something is held back, since the last batch found nothing to do.
     may_hold_messages: bool,
     /// The peer has closed its sending side.
@@ -82,6 +84,7 @@ impl Reader {
             backlog_bytes: 0,
             batch: Batch::default(),
             silence: Silence::default(),
+            unfinished: Share::of(&connection.unfinished),
             may_hold_messages: false,
             eof: false,
         }
@@ -128,6 +131,10 @@ impl Reader {
             Poll::Ready(Err(error)) => Err(read_error(error)),
             Poll::Pending => {
                 self.release();
+                let limit = connection.limits.unfinished_bytes;
+                if !self.unfinished.hold(self.inbound.unfinished_bytes(), limit) {
+                    return Err(CloseReason::Overloaded(UNFINISHED));
+                }
                 Ok(Progress::Idle)
             }
         }
@@ -309,6 +316,9 @@ impl Reader {
         SPARE.set(std::mem::take(&mut self.batch));
     }
 }
+
+/// What the peer is told, or rather the log, when no more can be kept.
+const UNFINISHED: &str = "too many bytes of unfinished messages are held";
 
 /// One batch on its way through the services.
 #[derive(Debug, Default)]

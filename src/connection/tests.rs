@@ -135,7 +135,7 @@ impl Bench {
         let (script, gate) = (Script::default(), Arc::default());
         let local: Address = "memory://bench".parse().unwrap();
         let stream = Stream::new(script.clone(), Peer::named("script"), local);
-        let manners = Manners { limits: Arc::new(limits), faults: FaultFormat::default() };
+        let manners = Manners::new(limits, FaultFormat::default());
         let connection = Arc::new(Connection::new(&stream, &manners, TaskTracker::new()));
         let router = Router::new(vec![Arc::new(Gate(Arc::clone(&gate)))]).unwrap();
         let blocking = Arc::new(Semaphore::new(1));

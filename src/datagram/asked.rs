@@ -65,8 +65,7 @@ impl Asked {
     pub(crate) fn nobody(&self) -> &Arc<Connection> {
         self.nobody.get_or_init(|| {
             let stream = Stream::new(tokio::io::empty(), self.peer.clone(), self.local().clone());
-            let manners =
-                Manners { limits: Arc::new(Limits::client()), faults: FaultFormat::default() };
+            let manners = Manners::new(Limits::client(), FaultFormat::default());
             let connection = Connection::new(&stream, &manners, TaskTracker::new());
             connection.refuse(CloseReason::Datagram);
             Arc::new(connection)

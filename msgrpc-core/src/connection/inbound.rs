@@ -100,6 +100,13 @@ impl Inbound {
         }
     }
 
+    /// Bytes that an unfinished message takes, if they are more than usual reading needs.
+    pub fn unfinished_bytes(&self) -> usize {
+        Some(self.buffer.capacity())
+            .filter(|bytes| *bytes > READ_BYTES && self.is_partial())
+            .unwrap_or(0)
+    }
+
     /// The peer has closed its sending side.
     ///
     /// # Errors
