@@ -29,7 +29,7 @@ pub struct Limits {
 
     /// Deepest nesting accepted, the message's own array counted. Beyond it the connection ends.
     ///
-    /// Default: 128, which a decoder that recurses survives on a stack of 512 KiB, in a debug build too;
+    /// Default: 128, which a decoder that recurses survives on a stack of 1 MiB, in a debug build too;
     /// threads have 2 MiB by default.
     pub depth: usize,
 
