@@ -40,7 +40,7 @@ fn tries(seed: u64) -> Vec<Duration> {
                 clients.push(client);
             }
             let most = MOST_PAUSE + CONNECT_TIMEOUT;
-            sleep(UP + most - turmoil::sim_elapsed().unwrap()).await;
+            sleep((UP + most).saturating_sub(turmoil::sim_elapsed().unwrap())).await;
             for client in clients {
                 assert!(client.state().is_connected(), "{}", client.state());
                 client.close().await;

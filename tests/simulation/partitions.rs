@@ -61,7 +61,9 @@ fn partitioned(seed: u64) -> Tally {
     run(&mut sim, |sim| {
         if sim.elapsed() >= FAULTS {
             if !mended {
-                CLIENTS.iter().for_each(|client| mend(sim, client));
+                for client in CLIENTS {
+                    mend(sim, client);
+                }
                 mended = true;
             }
         } else if sim.elapsed() >= at {
