@@ -121,6 +121,7 @@ impl Reader {
             Poll::Ready(Ok(0)) => {
                 self.eof = true;
                 self.inbound.handle_eof().map_err(CloseReason::Protocol)?;
+                self.release();
                 Ok(Progress::Eof)
             }
             Poll::Ready(Ok(_)) => {
